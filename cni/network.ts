@@ -1,0 +1,46 @@
+import type { Ctx } from '#base/context'
+
+/** One attachment of a network namespace to the networks of the default conf list (CNI spec, "Parameters"). */
+export interface Attachment {
+  /** CNI_CONTAINERID. */
+  readonly containerId: string
+  /** CNI_NETNS; "" when the namespace is already gone (DEL only). */
+  readonly netnsPath: string
+  /** CNI_ARGS, such as K8S_POD_NAME. */
+  readonly args: Readonly<Record<string, string>>
+  /** runtimeConfig values by capability name, such as portMappings; a plugin gets those it declares. */
+  readonly capabilities: Readonly<Record<string, unknown>>
+}
+
+export interface AttachmentResult {
+  /** Addresses without prefix length: first the primary one. */
+  readonly ips: readonly string[]
+}
+
+export interface NetworkCondition {
+  readonly isReady: boolean
+  /** One sentence for people; "" when ready. */
+  readonly message: string
+}
+
+/** CNI as lighter needs it; the interface name is eth0. Implemented by createCni in cni.ts. */
+export interface Network {
+  /** Reads and watches the conf directory. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /**
+   * ADD of the whole chain. The config is cached before the first plugin runs, the result after the last, so that
+   * del works after a restart and after a half-done ADD. Errors: `unavailable` without a conf list; otherwise the
+   * plugin's own message, naming the plugin.
+   */
+  add(ctx: Ctx, attachment: Attachment): Promise<AttachmentResult>
+  /** DEL of the chain, backwards, with the cached config and result; forgets the cache only when all succeeded. */
+  del(ctx: Ctx, attachment: Attachment): Promise<void>
+  check(ctx: Ctx, attachment: Attachment): Promise<void>
+  /** True if del has something to do. */
+  isAttached(containerId: string): boolean
+  /** Ids for which a cache exists. */
+  attachedIds(): readonly string[]
+  /** Never blocks: what the last look at the conf directory (and STATUS, spec 1.1) said. */
+  condition(): NetworkCondition
+}

@@ -1,0 +1,2 @@
+export {};
+//# sourceMappingURL=linux.js.map

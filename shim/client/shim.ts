@@ -1,0 +1,88 @@
+import type { Ctx } from '#base/context'
+
+/** What a new shim has to know (shim/PROTOCOL.md, lighter-shim). */
+export interface ShimSpec {
+  readonly id: string
+  readonly bundlePath: string
+  readonly runtimePath: string
+  readonly runtimeRoot: string
+  readonly socketPath: string
+  readonly exitPath: string
+  readonly pidPath: string
+  /** CRI log file; undefined: output is read and dropped. */
+  readonly logPath: string | undefined
+  /** memory.events (v2) or memory.oom_control (v1) of the container's cgroup. */
+  readonly oomPath: string | undefined
+  readonly hasTty: boolean
+  readonly hasStdin: boolean
+  readonly isStdinOnce: boolean
+  readonly hasSystemdCgroup: boolean
+}
+
+export interface ContainerExit {
+  /** 128 + n for signal n. */
+  readonly exitCode: number
+  /** 0 if the process exited by itself. */
+  readonly signal: number
+  readonly isOomKilled: boolean
+  /** Nanoseconds since the epoch. */
+  readonly finishedAtNs: bigint
+}
+
+export type ShimState =
+  | { readonly kind: 'creating' }
+  | { readonly kind: 'running'; readonly pid: number }
+  | { readonly kind: 'exited'; readonly exit: ContainerExit }
+  /** The OCI runtime could not start the container. */
+  | { readonly kind: 'failed'; readonly message: string }
+
+/** A subscription to the state of one container. */
+export interface ShimWatch {
+  /** Settles at the first state that is not `creating`. Rejects with `unavailable` if the shim goes away before. */
+  readonly started: Promise<ShimState>
+  /** Settles at `exited` or `failed`; with undefined if the connection ended without either (the shim was killed). */
+  readonly ended: Promise<ShimState | undefined>
+  close(): void
+}
+
+export interface ExecSpec {
+  readonly execId: string
+  /** OCI process.json (config.md, Process). */
+  readonly processPath: string
+  readonly hasTty: boolean
+  readonly hasStdin: boolean
+  /** Kill the session of the process when this connection closes. */
+  readonly isKilledOnClose: boolean
+}
+
+/** One process run inside a container. The caller must close it. */
+export interface ExecSession {
+  readonly pid: number
+  /** Chunks as they come; not reading them stops the process, it does not fill memory. */
+  readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }>
+  /** Settles when the process ended and its output was drained (at most 500 ms later). */
+  readonly exited: Promise<{ readonly exitCode: number; readonly signal: number }>
+  /** Resolves when the bytes were accepted. */
+  write(data: Uint8Array): Promise<void>
+  endInput(): void
+  resize(rows: number, columns: number): void
+  kill(signal: number): void
+  close(): void
+}
+
+/** Starts shims and talks to them. A shim that does not answer is `unavailable`. */
+export interface Shims {
+  /** Starts a shim, which starts the container; watch it to learn how that went. */
+  launch(ctx: Ctx, spec: ShimSpec): Promise<void>
+  /** Errors: `not-found` when nothing listens there. */
+  watch(ctx: Ctx, socketPath: string): Promise<ShimWatch>
+  /** False if init is already gone. */
+  kill(ctx: Ctx, socketPath: string, signal: number): Promise<boolean>
+  /** Errors: `failed-precondition` with the runtime's message if the process cannot be started. */
+  exec(ctx: Ctx, socketPath: string, spec: ExecSpec): Promise<ExecSession>
+  reopenLog(ctx: Ctx, socketPath: string): Promise<void>
+  resize(ctx: Ctx, socketPath: string, rows: number, columns: number): Promise<void>
+}
+
+/** The exit file that a shim leaves behind; undefined if there is none (yet). Implemented in exit-file.ts. */
+export type ReadExitFile = (path: string) => Promise<ShimState | undefined>
