@@ -1,0 +1,49 @@
+/** Everything the engine needs to know; plain data, made by the door from the configuration file and flags. */
+export interface EngineConfig {
+  /** Persistent data, `/var/lib/lighter`. */
+  readonly rootDir: string
+  /** What a reboot may take, `/run/lighter`; at most 40 bytes long, because socket paths below it hold 107. */
+  readonly stateDir: string
+  /** Directory of lighter-host, lighter-shim, lighter-pause and lighter-unpack. */
+  readonly programsDir: string
+  readonly cniConfDir: string
+  readonly cniBinDirs: readonly string[]
+  readonly registries: RegistriesConfig
+  readonly runtimeHandlers: readonly RuntimeHandlerConfig[]
+  /** Name of the handler that "" stands for. */
+  readonly defaultRuntimeHandler: string
+  /** auto: systemd if it runs the cgroup tree of a pure v2 host, else cgroupfs. */
+  readonly cgroupDriver: 'auto' | 'cgroupfs' | 'systemd'
+  readonly limits: EngineLimits
+}
+
+export interface RegistriesConfig {
+  /** Directory with HOST/hosts.toml. */
+  readonly certsDir: string
+  /** Hosts (`name` or `name:port`) that are spoken to over plain HTTP; loopback always is allowed to. */
+  readonly insecureHosts: readonly string[]
+}
+
+export interface RuntimeHandlerConfig {
+  readonly name: string
+  /** Absolute path, or a name that is looked up in PATH at start. */
+  readonly path: string
+}
+
+/** Named limits of the engine; defaults in cri/config/defaults.ts, listed in ARCHITECTURE.md. */
+export interface EngineLimits {
+  /** Layers fetched side by side, over all pulls. */
+  readonly layerDownloads: number
+  /** A pull without a received byte for this long is given up. */
+  readonly pullProgressTimeoutMs: number
+  readonly manifestBytes: number
+  /** Unpacked size and number of inodes of one layer. */
+  readonly layerBytes: number
+  readonly layerInodes: number
+  /** One CNI plugin may take this long. */
+  readonly cniPluginTimeoutMs: number
+  /** `runc run`, `runc exec`, `runc delete` may take this long each. */
+  readonly runtimeTimeoutMs: number
+  /** Captured output of one ExecSync stream. */
+  readonly execSyncBytes: number
+}
