@@ -1,0 +1,26 @@
+import type { NodeCondition, NodeStatus } from '#engine/engine'
+import type { v1 } from '#proto'
+
+/** The two conditions that the kubelet looks at, the handlers (with "" for the default one) and the features. */
+export function fromNodeStatus(status: NodeStatus): v1.StatusResponse.$Properties {
+  return {
+    status: {
+      conditions: [
+        fromCondition('RuntimeReady', status.runtime),
+        fromCondition('NetworkReady', status.network),
+      ],
+    },
+    runtimeHandlers: status.handlers.map(handler => ({
+      name: handler.name,
+      features: {
+        recursiveReadOnlyMounts: handler.hasRecursiveReadOnlyMounts,
+        userNamespaces: handler.hasUserNamespaces,
+      },
+    })),
+    features: { supplementalGroupsPolicy: status.hasSupplementalGroupsPolicy },
+  }
+}
+
+function fromCondition(type: string, condition: NodeCondition): v1.RuntimeCondition.$Properties {
+  return { type, status: condition.isTrue, reason: condition.reason, message: condition.message }
+}
