@@ -1,4 +1,8 @@
-import type { CgroupLayout } from './cgroups.ts'
+import { readFile } from 'node:fs/promises'
+import { arch, release } from 'node:os'
+import { pathExists, readFileIfExists } from '#base/files'
+import { parseCapabilities } from './capabilities.ts'
+import { type CgroupDriver, type CgroupLayout, detectCgroups } from './cgroups.ts'
 
 /** What this machine and this process can do; gathered once at start, frozen. */
 export interface HostFacts {
@@ -23,4 +27,41 @@ export interface OomScoreFacts {
 export interface KernelVersion {
   readonly major: number
   readonly minor: number
+}
+
+const limits = { flagBytes: 64 } as const
+
+/** Errors: `failed-precondition` names what the node lacks to run containers. */
+export async function gatherHostFacts(options: {
+  readonly cgroupDriver: CgroupDriver | 'auto'
+}): Promise<HostFacts> {
+  const [cgroups, status, oomScoreAdj, apparmor, hasSelinux] = await Promise.all([
+    detectCgroups({ driver: options.cgroupDriver }),
+    readFile('/proc/self/status', 'utf8'),
+    readFile('/proc/self/oom_score_adj', 'utf8'),
+    readFileIfExists('/sys/module/apparmor/parameters/enabled', limits.flagBytes),
+    pathExists('/sys/fs/selinux/enforce'),
+  ])
+  return Object.freeze({
+    cgroups: Object.freeze(cgroups),
+    capabilities: parseCapabilities(status, 'CapBnd'),
+    oomScore: Object.freeze({
+      own: Number(oomScoreAdj),
+      canLower: parseCapabilities(status, 'CapEff').has('CAP_SYS_RESOURCE'),
+    }),
+    hasApparmor: apparmor?.toString().trim() === 'Y',
+    hasSelinux,
+    kernel: Object.freeze(parseKernelVersion(release())),
+    architecture: goArchitecture(arch()),
+  })
+}
+
+export function parseKernelVersion(text: string): KernelVersion {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(text) ?? []
+  return { major: Number(major ?? 0), minor: Number(minor ?? 0) }
+}
+
+export function goArchitecture(name: string): string {
+  const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' }
+  return names[name] ?? name
 }

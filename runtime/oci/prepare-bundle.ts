@@ -1,49 +1,45 @@
 import type { Ctx } from '#base/context'
-import { RuntimeError } from '#base/errors'
-import type { ContainerId } from '#base/ids'
 import type { Host } from '#shim/host'
+import { cgroupsPathFor, oomPath } from '../host/cgroup-paths.ts'
 import type { HostFacts } from '../host/host-facts.ts'
-import type { ContainerConfig, ContainerUser } from '../model/container.ts'
-import type { ImageConfig } from '../model/image.ts'
-import type { Pod } from '../model/pod.ts'
+import type { ContainerUser } from '../model/container.ts'
+import { writeBundle } from './bundle.ts'
+import { containerDevices } from './container-devices.ts'
+import { resolveHostPaths } from './host-paths.ts'
+import { resolveUser } from './resolve-user.ts'
+import { loadSeccompProfile, selectApparmorProfile } from './security-profiles.ts'
+import { buildSpec } from './spec/build-spec.ts'
+import { withMountSources } from './spec/mounts.ts'
+import type { SpecInput } from './spec/spec-input.ts'
+import { refuseUnbuilt } from './spec/unbuilt.ts'
+import { effectiveStopSignal } from './stop-signal.ts'
+
+export type { PodPaths } from './spec/spec-input.ts'
 
 export interface BundleDeps {
   readonly facts: HostFacts
   readonly host: Pick<Host, 'readInRoot'>
 }
 
-/** Files and namespace pins of the pod that a container is made in; all absolute. */
-export interface PodPaths {
-  /** Namespace pins; unused where the pod has the host's namespace. */
-  readonly network: string
-  readonly ipc: string
-  readonly uts: string
-  readonly pid: string
-  /** The pod's /dev/shm; unused with the host's IPC namespace. */
-  readonly shm: string
-  readonly hosts: string
-  readonly hostname: string
-  readonly resolvConf: string
-}
-
-export interface BundleInput {
-  readonly id: ContainerId
-  readonly config: ContainerConfig
-  readonly pod: Pod
-  readonly podPaths: PodPaths
-  /** Name that processes in the pod see (UTS), for $HOSTNAME. */
-  readonly hostname: string
-  readonly image: ImageConfig
-  /** For the annotation io.kubernetes.cri.image-name. */
-  readonly imageName: string
+export interface BundleInput
+  extends Pick<
+    SpecInput,
+    | 'id'
+    | 'config'
+    | 'pod'
+    | 'podPaths'
+    | 'hostname'
+    | 'image'
+    | 'imageName'
+    /** Mounted root file system of the container. */
+    | 'rootfsPath'
+    /** Needed when config.security.namespaces.pid is `target`: pid of the target container's init. */
+    | 'targetPid'
+    /** What the OCI runtime can do (runtime-features.ts). */
+    | 'hasRecursiveReadOnlyMounts'
+  > {
   /** Existing directory; config.json is written into it. */
   readonly bundlePath: string
-  /** Mounted root file system of the container. */
-  readonly rootfsPath: string
-  /** Needed when config.security.namespaces.pid is `target`: pid of the target container's init. */
-  readonly targetPid: number | undefined
-  /** What the OCI runtime can do (runtime-features.ts). */
-  readonly hasRecursiveReadOnlyMounts: boolean
 }
 
 export interface PreparedBundle {
@@ -59,12 +55,35 @@ export interface PreparedBundle {
 /**
  * Does all I/O that a container's bundle needs and writes its config.json. Makes missing host paths of mounts;
  * these stay also when it fails, as volumes may be shared. Errors: `invalid-argument` and `unimplemented` name
- * the field of the container config, `failed-precondition` what the host lacks.
+ * the field of the container config, `failed-precondition` and `not-found` what the host lacks.
  */
-export async function prepareBundle(
-  ctx: Ctx,
-  deps: BundleDeps,
-  input: BundleInput,
-): Promise<PreparedBundle> {
-  throw new RuntimeError('unimplemented', `bundle of container ${input.id}`)
+export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInput): Promise<PreparedBundle> {
+  const { config, pod } = input
+  const { security } = config
+  const { facts } = deps
+  refuseUnbuilt(config, facts)
+  const stopSignal = effectiveStopSignal(config.stopSignal, input.image.stopSignal)
+  const cgroupsPath = cgroupsPathFor(facts.cgroups, pod.config.cgroupParent, input.id)
+  const [{ home: _, ...user }, devices, localhostSeccomp, apparmorProfile] = await Promise.all([
+    resolveUser(ctx, deps.host, { rootfsPath: input.rootfsPath, security, imageUser: input.image.user }),
+    containerDevices(config),
+    loadSeccompProfile(security),
+    selectApparmorProfile(security, facts),
+  ])
+  if (security.selinux && !facts.hasSelinux) {
+    ctx.log.debug({ containerId: input.id }, 'selinux_options have no effect: this node has no SELinux')
+  }
+  const spec = buildSpec({
+    ...input,
+    facts,
+    user,
+    cgroupsPath,
+    devices,
+    localhostSeccomp,
+    apparmorProfile,
+  })
+  // Last, so that a config that is refused leaves no directories behind.
+  const mounts = withMountSources(spec.mounts, await resolveHostPaths(config.mounts))
+  await writeBundle(input.bundlePath, { ...spec, mounts })
+  return { user, stopSignal, cgroupsPath, oomPath: oomPath(facts.cgroups, cgroupsPath) }
 }

@@ -1,0 +1,84 @@
+import { RuntimeError } from '#base/errors'
+import type { CgroupLayout } from '../../host/cgroups.ts'
+import type { LinuxResources } from '../../model/linux.ts'
+import type { ContainerDeviceNode } from './spec-input.ts'
+import type { CpuSpec, DeviceRuleSpec, ResourcesSpec } from './types.ts'
+
+export interface ResourcesInput {
+  readonly resources: LinuxResources | undefined
+  readonly isPrivileged: boolean
+  readonly devices: readonly ContainerDeviceNode[]
+  readonly cgroups: CgroupLayout
+}
+
+/** cgroup settings of a container: limits that were set, and the device list, which denies by default. */
+export function containerResources(input: ResourcesInput): ResourcesSpec {
+  const devices = deviceRules(input)
+  const wanted = input.resources
+  if (!wanted) return { devices }
+  const memory = memoryLimits(wanted, input.cgroups)
+  const cpu = cpuLimits(wanted)
+  const hugepageLimits = hugepages(wanted, input.cgroups)
+  const unified = unifiedKeys(wanted, input.cgroups)
+  return {
+    devices,
+    ...(memory ? { memory } : {}),
+    ...(cpu ? { cpu } : {}),
+    ...(hugepageLimits.length > 0 ? { hugepageLimits } : {}),
+    ...(unified ? { unified } : {}),
+  }
+}
+
+/** The OCI runtime adds the rules for /dev/null and its kind itself. */
+function deviceRules(input: ResourcesInput): readonly DeviceRuleSpec[] {
+  if (input.isPrivileged) return [{ allow: true, access: 'rwm' }]
+  const rules: DeviceRuleSpec[] = [{ allow: false, access: 'rwm' }]
+  for (const { node, access } of input.devices) {
+    rules.push({ allow: true, type: node.type, major: node.major, minor: node.minor, access })
+  }
+  return rules
+}
+
+function memoryLimits(wanted: LinuxResources, cgroups: CgroupLayout): ResourcesSpec['memory'] {
+  const limit = wanted.memoryLimitBytes
+  // Without a swap limit of its own a container may not swap: its limit for both together is that for memory.
+  const swap = wanted.memorySwapLimitBytes || (limit > 0 ? limit : 0)
+  if (limit === 0 && swap === 0) return undefined
+  return {
+    ...(limit === 0 ? {} : { limit }),
+    ...(swap === 0 || !cgroups.hasSwapAccounting ? {} : { swap }),
+  }
+}
+
+function cpuLimits(wanted: LinuxResources): CpuSpec | undefined {
+  const cpu: CpuSpec = {
+    ...(wanted.cpuShares === 0 ? {} : { shares: wanted.cpuShares }),
+    ...(wanted.cpuQuotaUs === 0 ? {} : { quota: wanted.cpuQuotaUs }),
+    ...(wanted.cpuPeriodUs === 0 ? {} : { period: wanted.cpuPeriodUs }),
+    ...(wanted.cpusetCpus === '' ? {} : { cpus: wanted.cpusetCpus }),
+    ...(wanted.cpusetMems === '' ? {} : { mems: wanted.cpusetMems }),
+  }
+  return Object.keys(cpu).length > 0 ? cpu : undefined
+}
+
+/** The kubelet names every page size of every container, also where there is no controller for them. */
+function hugepages(
+  wanted: LinuxResources,
+  cgroups: CgroupLayout,
+): readonly { readonly pageSize: string; readonly limit: number }[] {
+  if (cgroups.controllers.hugetlb === undefined) return []
+  return wanted.hugepageLimits.map(({ pageSize, limitBytes }) => ({ pageSize, limit: limitBytes }))
+}
+
+function unifiedKeys(wanted: LinuxResources, cgroups: CgroupLayout): ResourcesSpec['unified'] {
+  const keys = Object.keys(wanted.unified)
+  if (keys.length === 0) return undefined
+  if (cgroups.version !== 2) {
+    throw new RuntimeError('failed-precondition', 'resources.unified needs cgroup v2, this node has v1')
+  }
+  const wrong = keys.find(key => !/^[a-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(key))
+  if (wrong !== undefined) {
+    throw new RuntimeError('invalid-argument', `resources.unified: "${wrong}" is not a cgroup v2 file name`)
+  }
+  return wanted.unified
+}

@@ -1,0 +1,52 @@
+import type { ContainerId } from '#base/ids'
+import type { HostFacts } from '../../host/host-facts.ts'
+import type { ContainerConfig, ContainerUser } from '../../model/container.ts'
+import type { ImageConfig } from '../../model/image.ts'
+import type { Pod } from '../../model/pod.ts'
+import type { SeccompProfile } from './seccomp-profile.ts'
+import type { DeviceSpec } from './types.ts'
+
+/** Files and namespace pins of the pod that a container is made in; all absolute. */
+export interface PodPaths {
+  /** Namespace pins; unused where the pod has the host's namespace. */
+  readonly network: string
+  readonly ipc: string
+  readonly uts: string
+  readonly pid: string
+  /** The pod's /dev/shm; unused with the host's IPC namespace. */
+  readonly shm: string
+  readonly hosts: string
+  readonly hostname: string
+  readonly resolvConf: string
+}
+
+/** Everything that decides what is in a container's config.json; all questions to the host are answered already. */
+export interface SpecInput {
+  readonly id: ContainerId
+  readonly config: ContainerConfig
+  readonly pod: Pod
+  readonly podPaths: PodPaths
+  /** Name that processes in the pod see (UTS), for $HOSTNAME. */
+  readonly hostname: string
+  readonly image: ImageConfig
+  /** For the annotation io.kubernetes.cri.image-name. */
+  readonly imageName: string
+  readonly rootfsPath: string
+  readonly facts: HostFacts
+  readonly user: ContainerUser
+  readonly cgroupsPath: string
+  /** Nodes to make in the container, the client's as well as, when privileged, the host's. */
+  readonly devices: readonly ContainerDeviceNode[]
+  /** The parsed profile when config.security.seccomp is `localhost`. */
+  readonly localhostSeccomp: SeccompProfile | undefined
+  /** Name of the profile to confine with; undefined: none. */
+  readonly apparmorProfile: string | undefined
+  readonly targetPid: number | undefined
+  readonly hasRecursiveReadOnlyMounts: boolean
+}
+
+export interface ContainerDeviceNode {
+  readonly node: DeviceSpec
+  /** Device cgroup access, any of r, w, m. */
+  readonly access: string
+}
