@@ -4,9 +4,12 @@ import type { Ctx } from '#base/context'
 export interface Attachment {
   /** CNI_CONTAINERID. */
   readonly containerId: string
-  /** CNI_NETNS; "" when the namespace is already gone (DEL only). */
+  /**
+   * CNI_NETNS; "" when the namespace is already gone (DEL only, which also finds that out by itself). DEL before the
+   * namespace goes if possible: bridge needs it to find its masquerade rules.
+   */
   readonly netnsPath: string
-  /** CNI_ARGS, such as K8S_POD_NAME. */
+  /** CNI_ARGS, such as K8S_POD_NAME; IgnoreUnknown=1 is added to any. */
   readonly args: Readonly<Record<string, string>>
   /** runtimeConfig values by capability name, such as portMappings; a plugin gets those it declares. */
   readonly capabilities: Readonly<Record<string, unknown>>
@@ -23,7 +26,7 @@ export interface NetworkCondition {
   readonly message: string
 }
 
-/** CNI as lighter needs it; the interface name is eth0. Implemented by createCni in cni.ts. */
+/** CNI as lighter needs it; the interface name is eth0. Implemented by createNetwork in cni.ts. */
 export interface Network {
   /** Reads and watches the conf directory. */
   start(): Promise<void>
@@ -43,4 +46,13 @@ export interface Network {
   attachedIds(): readonly string[]
   /** Never blocks: what the last look at the conf directory (and STATUS, spec 1.1) said. */
   condition(): NetworkCondition
+}
+
+/** Network with what recovery needs besides. */
+export interface NetworkService extends Network {
+  /**
+   * DEL of every attachment whose id is not among the valid ones, then GC of the conf list where it speaks spec 1.1;
+   * ADD and DEL wait meanwhile. Everything is tried; errors: one with all messages, what failed stays attached.
+   */
+  gc(ctx: Ctx, validIds: ReadonlySet<string>): Promise<void>
 }
