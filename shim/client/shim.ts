@@ -42,6 +42,8 @@ export interface ShimWatch {
   readonly started: Promise<ShimState>
   /** Settles at `exited` or `failed`; with undefined if the connection ended without either (the shim was killed). */
   readonly ended: Promise<ShimState | undefined>
+  /** Resolves when the connection is closed: after an end that means the container is deleted and the shim is gone. */
+  readonly gone: Promise<void>
   close(): void
 }
 

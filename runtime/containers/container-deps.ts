@@ -1,0 +1,75 @@
+import type { Clock } from '#base/clock'
+import type { Ctx } from '#base/context'
+import type { ContainerId, Ids } from '#base/ids'
+import type { KeyedLock } from '#base/locks'
+import type { Log } from '#base/log'
+import type { Host } from '#shim/host'
+import type { Shims } from '#shim/shim'
+import type { EngineLimits } from '../engine-config.ts'
+import type { ImageStore } from '../images/image-store.ts'
+import type { Container } from '../model/container.ts'
+import type { Pod } from '../model/pod.ts'
+import type { BundleInput, PreparedBundle } from '../oci/prepare-bundle.ts'
+import type { MakeOnce } from '../state/make-once.ts'
+import type { Names } from '../state/names.ts'
+import type { Paths } from '../state/paths.ts'
+import type { Table } from '../state/table.ts'
+import type { Supervisor } from './supervisor.ts'
+
+/** What the operations on containers are made of. */
+export interface ContainerDeps {
+  readonly table: Table<Container>
+  readonly pods: Table<Pod>
+  readonly names: Names
+  /** One container, one operation at a time; waiting for an exit holds no lock. */
+  readonly locks: KeyedLock
+  readonly makeOnce: MakeOnce<ContainerId>
+  readonly host: Host
+  readonly shims: Shims
+  readonly supervisor: Supervisor
+  readonly images: Pick<ImageStore, 'find' | 'rootfs'>
+  readonly bundles: Bundles
+  readonly runtimes: OciRuntimes
+  readonly paths: Paths
+  readonly limits: EngineLimits
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+}
+
+/** Writes bundles and process files (runtime/oci). */
+export interface Bundles {
+  prepare(ctx: Ctx, input: BundleInput): Promise<PreparedBundle>
+  /** Writes the process.json of an exec: the container's own process with another command. */
+  writeProcess(input: {
+    readonly bundlePath: string
+    readonly path: string
+    readonly command: readonly string[]
+    readonly hasTty: boolean
+  }): Promise<void>
+}
+
+/** The OCI runtime of a handler, and the control groups that it makes. */
+export interface OciRuntimes {
+  /** Absolute path. Errors: `failed-precondition` when the program is missing. */
+  path(handler: string): Promise<string>
+  hasRecursiveReadOnlyMounts(handler: string): Promise<boolean>
+  /** `runc delete --force`; absent is fine. */
+  delete(ctx: Ctx, input: { readonly handler: string; readonly id: ContainerId }): Promise<void>
+  readonly hasSystemdCgroup: boolean
+  /** Directories of a container's control groups, one per hierarchy. */
+  cgroups(cgroupsPath: string): readonly string[]
+  /** File that counts OOM kills in a container's cgroup; undefined without a memory controller. */
+  oomPath(cgroupsPath: string): string | undefined
+}
+
+/** Limits of container operations. */
+export const containerLimits = {
+  /** Making a container, after its caller may have left. */
+  createTimeoutMs: 120_000,
+  /** From SIGKILL to the recorded exit; beyond it the process is stuck in the kernel. */
+  killTimeoutMs: 30_000,
+  removeTimeoutMs: 120_000,
+  /** A shim that has told the exit deletes the container and goes within this time, else it is helped. */
+  shimGoneMs: 10_000,
+} as const

@@ -1,0 +1,168 @@
+import { dirname, join } from 'node:path'
+import { type Ctx, detached, throwIfAborted } from '#base/context'
+import { RuntimeError, withContext } from '#base/errors'
+import { makeDirectory, removePath } from '#base/files'
+import type { ContainerId } from '#base/ids'
+import { createUndoStack, type UndoStack } from '#base/undo-stack'
+import type { ContainerOperations } from '../engine.ts'
+import { podHostname } from '../host/hostname.ts'
+import type { Container, ContainerConfig } from '../model/container.ts'
+import type { Image } from '../model/image.ts'
+import type { Owner, Pod } from '../model/pod.ts'
+import type { PreparedBundle } from '../oci/prepare-bundle.ts'
+import { nextContainerPhase } from '../state/container-machine.ts'
+import { type ContainerDeps, containerLimits } from './container-deps.ts'
+import { containerName } from './container-name.ts'
+import { signalNumber } from './signals.ts'
+
+interface Creation {
+  readonly container: Container
+  readonly pod: Pod
+  readonly image: Image
+  readonly undo: UndoStack
+}
+
+/**
+ * Makes a container: record, root file system, bundle. No process yet. The work goes on when the caller gives up;
+ * its identical retry joins it, or gets what it made.
+ */
+export function createCreateContainer(deps: ContainerDeps, owner: Owner): ContainerOperations['create'] {
+  return async (ctx, { podId, config }) => {
+    const pod = readyPod(deps, podId)
+    const request = { name: containerName(pod.id, config.metadata), input: config }
+    return deps.makeOnce.make(ctx, request, () => {
+      const image = imageOf(deps, config)
+      const container = newContainer(deps, owner, { pod, image, config })
+      const own = detached(ctx, containerLimits.createTimeoutMs)
+      return deps.locks.run(container.id, () => makeContainer(deps, own, { container, pod, image }))
+    })
+  }
+}
+
+async function makeContainer(
+  deps: ContainerDeps,
+  ctx: Ctx,
+  input: Omit<Creation, 'undo'>,
+): Promise<ContainerId> {
+  const undo = createUndoStack(ctx.log)
+  const { container, pod } = input
+  const name = containerName(pod.id, container.config.metadata)
+  try {
+    deps.names.reserve(name, container.id)
+    undo.push('release container name', () => {
+      deps.names.release(name, container.id)
+    })
+    await deps.table.insert(container)
+    undo.push('forget record', () => deps.table.remove(container.id))
+    readyPod(deps, pod.id) // again: it may have been stopped before the record was there to be seen
+    const bundle = await makeBundle(deps, ctx, { ...input, undo })
+    throwIfAborted(ctx)
+    await deps.table.update(container.id, current => ({
+      ...current,
+      phase: nextContainerPhase(current, 'made'),
+      stage: '',
+      user: bundle.user,
+      stopSignal: bundle.stopSignal,
+      cgroupsPath: bundle.cgroupsPath,
+    }))
+    undo.commit()
+    return container.id
+  } catch (err) {
+    const stage = deps.table.get(container.id)?.stage ?? 'record'
+    await undo.run() // what it cannot undo has no record any more: the next start sweeps it up
+    throw withContext(
+      `cannot create container "${container.config.metadata.name}" in pod "${pod.id}" (${stage})`,
+      err,
+    )
+  }
+}
+
+async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Promise<PreparedBundle> {
+  const { container, pod, image, undo } = creation
+  const paths = deps.paths.container(container.id)
+  const runtimePath = await deps.runtimes.path(pod.runtimeHandler)
+  ctx.log.debug({ containerId: container.id, runtimePath }, 'making a bundle')
+  deps.table.setStage(container.id, 'root file system')
+  undo.push('remove files', () => removePath(paths.directory))
+  await makeDirectory(paths.rootfs, 0o700)
+  undo.push('remove root file system', undoCtx =>
+    deps.images.rootfs.remove(undoCtx, { key: container.id, target: paths.rootfs }),
+  )
+  await deps.images.rootfs.prepare(ctx, { key: container.id, imageId: image.id, target: paths.rootfs })
+  deps.table.setStage(container.id, 'bundle')
+  if (container.logPath) await makeDirectory(dirname(container.logPath))
+  const bundle = await deps.bundles.prepare(ctx, {
+    id: container.id,
+    config: container.config,
+    pod,
+    podPaths: deps.paths.pod(pod.id),
+    hostname: podHostname(pod),
+    image: image.config,
+    imageName: container.config.userSpecifiedImage || container.imageRef,
+    bundlePath: paths.bundle,
+    rootfsPath: paths.rootfs,
+    targetPid: targetPid(deps, container),
+    hasRecursiveReadOnlyMounts: await deps.runtimes.hasRecursiveReadOnlyMounts(pod.runtimeHandler),
+  })
+  signalNumber(bundle.stopSignal) // an image may name anything: better now than when it must stop
+  return bundle
+}
+
+/** PID mode TARGET joins the namespace of a running container of the same pod (CRI NamespaceOption.target_id). */
+function targetPid(deps: ContainerDeps, container: Container): number | undefined {
+  const { pid, targetId } = container.config.security.namespaces
+  if (pid !== 'target') return undefined
+  const target = deps.table.resolve(targetId)
+  if (target.podId !== container.podId) {
+    throw new RuntimeError(
+      'invalid-argument',
+      `target container "${targetId}" is not in pod "${container.podId}"`,
+    )
+  }
+  if (target.pid === undefined) {
+    throw new RuntimeError('failed-precondition', `target container "${targetId}" is not running`)
+  }
+  return target.pid
+}
+
+function readyPod(deps: ContainerDeps, id: string): Pod {
+  const pod = deps.pods.resolve(id)
+  if (pod.phase !== 'ready') {
+    throw new RuntimeError('failed-precondition', `pod sandbox "${pod.id}" is ${pod.phase}, not ready`)
+  }
+  return pod
+}
+
+function imageOf(deps: ContainerDeps, config: ContainerConfig): Image {
+  const image = deps.images.find(config.image)
+  if (!image) throw new RuntimeError('not-found', `image "${config.image}" not found: pull it first`)
+  return image
+}
+
+function newContainer(
+  deps: ContainerDeps,
+  owner: Owner,
+  { pod, image, config }: { readonly pod: Pod; readonly image: Image; readonly config: ContainerConfig },
+): Container {
+  const { logDirectory } = pod.config
+  return {
+    id: deps.ids.containerId(),
+    podId: pod.id,
+    owner,
+    config,
+    imageId: image.id,
+    imageRef: image.repoDigests[0] ?? image.id,
+    phase: 'creating',
+    stage: 'record',
+    createdAtNs: deps.clock.now(),
+    startedAtNs: 0n,
+    finishedAtNs: 0n,
+    pid: undefined,
+    exit: undefined,
+    user: { uid: 0, gid: 0, supplementalGroups: [] },
+    stopSignal: '',
+    logPath: logDirectory && config.logPath ? join(logDirectory, config.logPath) : '',
+    cgroupsPath: '',
+    resources: config.resources,
+  }
+}

@@ -1,0 +1,49 @@
+import type { Clock } from '#base/clock'
+import type { Ids, PodId } from '#base/ids'
+import type { KeyedLock } from '#base/locks'
+import type { Log } from '#base/log'
+import type { Network } from '#cni/network'
+import type { Host } from '#shim/host'
+import type { PodContainers } from '../containers/pod-containers.ts'
+import type { Pod } from '../model/pod.ts'
+import type { MakeOnce } from '../state/make-once.ts'
+import type { Names } from '../state/names.ts'
+import type { Paths } from '../state/paths.ts'
+import type { Table } from '../state/table.ts'
+import type { NetworkJanitor } from './network-janitor.ts'
+
+/** What the operations on pods are made of. */
+export interface PodDeps {
+  readonly table: Table<Pod>
+  readonly names: Names
+  /** One pod, one operation at a time. */
+  readonly locks: KeyedLock
+  readonly makeOnce: MakeOnce<PodId>
+  readonly host: Host
+  readonly network: Network
+  readonly janitor: NetworkJanitor
+  readonly paths: Paths
+  /** Path of lighter-pause. */
+  readonly pauseProgram: string
+  /** Directories that the pause process of a pod joins, one per hierarchy; they are made when missing. */
+  readonly pauseCgroups: (pod: Pod) => readonly string[]
+  /** Text of a pod's resolv.conf. */
+  readonly resolvConf: (pod: Pod) => Promise<string>
+  readonly hasRuntimeHandler: (name: string) => boolean
+  /** Kills and removes the containers of a pod. */
+  readonly containers: PodContainers
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+}
+
+/** Limits of pod operations; all of them end, whatever hangs. */
+export const podLimits = {
+  /** Making a sandbox, after its caller may have left. */
+  runTimeoutMs: 240_000,
+  /** CNI DEL within one StopPodSandbox; after that the janitor goes on with it. */
+  networkTeardownMs: 20_000,
+  /** Everything else of a teardown. */
+  teardownTimeoutMs: 60_000,
+  hostnameBytes: 64,
+} as const

@@ -1,0 +1,45 @@
+import { copyFile, writeFile } from 'node:fs/promises'
+import { fileError, makeDirectory } from '#base/files'
+import { podHostname } from '../host/hostname.ts'
+import type { Pod } from '../model/pod.ts'
+import type { PodDeps } from './pod-deps.ts'
+
+/** The pod's files that containers see as /etc/hostname and /etc/resolv.conf, and the log directory. */
+export async function writePodFiles(deps: Pick<PodDeps, 'paths' | 'resolvConf'>, pod: Pod): Promise<void> {
+  const paths = deps.paths.pod(pod.id)
+  try {
+    await writeFile(paths.hostname, `${podHostname(pod)}\n`, { mode: 0o644 })
+    await writeFile(paths.resolvConf, await deps.resolvConf(pod), { mode: 0o644 })
+    if (pod.config.logDirectory) await makeDirectory(pod.config.logDirectory)
+  } catch (err) {
+    throw fileError(`cannot write the files of pod sandbox "${pod.id}"`, err)
+  }
+}
+
+/** /etc/hosts: the host's own in its network, else the pod's address and name. Written when the address is known. */
+export async function writePodHosts(
+  deps: Pick<PodDeps, 'paths'>,
+  pod: Pod,
+  ips: readonly string[],
+): Promise<void> {
+  const { hosts } = deps.paths.pod(pod.id)
+  try {
+    if (pod.config.namespaces.network === 'node') await copyFile('/etc/hosts', hosts)
+    else await writeFile(hosts, hostsText(podHostname(pod), ips), { mode: 0o644 })
+  } catch (err) {
+    throw fileError(`cannot write the hosts file of pod sandbox "${pod.id}"`, err)
+  }
+}
+
+function hostsText(hostname: string, ips: readonly string[]): string {
+  const own = ips.map(ip => `${ip}\t${hostname}`)
+  return [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'ff02::1\tip6-allnodes',
+    'ff02::2\tip6-allrouters',
+    ...own,
+    '',
+  ].join('\n')
+}

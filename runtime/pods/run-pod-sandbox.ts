@@ -1,0 +1,162 @@
+import { type Ctx, detached, throwIfAborted } from '#base/context'
+import { RuntimeError, withContext } from '#base/errors'
+import { makeDirectory } from '#base/files'
+import type { PodId } from '#base/ids'
+import { settleAll } from '#base/settle'
+import { createUndoStack, type UndoStack } from '#base/undo-stack'
+import { namespaceFlags } from '#shim/host'
+import type { PodOperations } from '../engine.ts'
+import { podHostname } from '../host/hostname.ts'
+import type { Owner, Pod, PodConfig } from '../model/pod.ts'
+import { nextPodPhase } from '../state/pod-machine.ts'
+import { type PodDeps, podLimits } from './pod-deps.ts'
+import { writePodFiles, writePodHosts } from './pod-files.ts'
+import { podName } from './pod-name.ts'
+import { podAttachment } from './pod-network.ts'
+import { podSysctls } from './sysctls.ts'
+import { detachNetwork, pausesInPod, releaseNamespaces, removePodFiles } from './teardown-pod.ts'
+
+/** Size of a pod's /dev/shm, as both peers have it. */
+const shmBytes = 64 * 1024 * 1024
+
+interface RunPodInput {
+  readonly config: PodConfig
+  readonly runtimeHandler: string
+}
+
+/**
+ * Makes a pod sandbox: record, namespaces and files side by side, network. The work goes on when the caller gives
+ * up; its identical retry joins it, or gets what it made.
+ */
+export function createRunPodSandbox(deps: PodDeps, owner: Owner): PodOperations['run'] {
+  return async (ctx, input) => {
+    checkInput(deps, input)
+    const request = { name: podName(input.config.metadata), input }
+    return deps.makeOnce.make(ctx, request, () => {
+      const pod = newPod(deps, owner, input)
+      const own = detached(ctx, podLimits.runTimeoutMs)
+      return deps.locks.run(pod.id, () => makePod(deps, own, pod))
+    })
+  }
+}
+
+async function makePod(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<PodId> {
+  const undo = createUndoStack(ctx.log)
+  try {
+    const name = podName(pod.config.metadata)
+    deps.names.reserve(name, pod.id)
+    undo.push('release pod name', () => {
+      deps.names.release(name, pod.id)
+    })
+    await deps.table.insert(pod)
+    undo.push('forget record', () => deps.table.remove(pod.id))
+    const pausePid = await makeNamespaces(deps, ctx, { pod, undo })
+    const ips = await attachNetwork(deps, ctx, { pod, undo })
+    await writePodHosts(deps, pod, ips)
+    throwIfAborted(ctx)
+    await deps.table.update(pod.id, current => ({
+      ...current,
+      phase: nextPodPhase(current, 'made'),
+      stage: '',
+      network: { ips },
+      pausePid,
+    }))
+    undo.commit()
+    return pod.id
+  } catch (err) {
+    const stage = deps.table.get(pod.id)?.stage ?? 'record'
+    await undoAll(deps, pod, undo)
+    throw withContext(`cannot run pod sandbox "${pod.config.metadata.name}" (${stage})`, err)
+  }
+}
+
+async function makeNamespaces(
+  deps: PodDeps,
+  ctx: Ctx,
+  { pod, undo }: { readonly pod: Pod; readonly undo: UndoStack },
+): Promise<number | undefined> {
+  deps.table.setStage(pod.id, 'namespaces and files')
+  undo.push('remove files', () => removePodFiles(deps, pod))
+  await makeDirectory(deps.paths.pod(pod.id).directory, 0o755)
+  undo.push('unpin namespaces', undoCtx => releaseNamespaces(deps, undoCtx, deps.table.get(pod.id) ?? pod))
+  const [pausePid] = await settleAll([createNamespaces(deps, ctx, pod), writePodFiles(deps, pod)])
+  if (pausePid !== undefined) await deps.table.update(pod.id, current => ({ ...current, pausePid }))
+  return pausePid
+}
+
+async function createNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<number | undefined> {
+  const { namespaces } = pod.config
+  const hasNetwork = namespaces.network === 'pod'
+  const hasIpc = namespaces.ipc === 'pod'
+  const hasPause = pausesInPod(pod)
+  const flags =
+    (hasNetwork ? namespaceFlags.network | namespaceFlags.uts : 0) |
+    (hasIpc ? namespaceFlags.ipc : 0) |
+    (hasPause ? namespaceFlags.pid : 0)
+  if (flags === 0) return undefined
+  const pauseCgroups = hasPause ? deps.pauseCgroups(pod) : []
+  await Promise.all(pauseCgroups.map(path => makeDirectory(path)))
+  return deps.host.createSandbox(ctx, {
+    directory: deps.paths.pod(pod.id).directory,
+    flags,
+    ...(hasNetwork ? { hostname: podHostname(pod) } : {}),
+    sysctls: podSysctls(pod.config),
+    shmBytes: hasIpc ? shmBytes : 0,
+    ...(hasPause ? { pauseProgram: deps.pauseProgram } : {}),
+    pauseCgroups,
+  })
+}
+
+async function attachNetwork(
+  deps: PodDeps,
+  ctx: Ctx,
+  { pod, undo }: { readonly pod: Pod; readonly undo: UndoStack },
+): Promise<readonly string[]> {
+  if (pod.config.namespaces.network !== 'pod') return []
+  deps.table.setStage(pod.id, 'network')
+  undo.push('detach network', undoCtx => detachNetwork(deps, undoCtx, pod)) // before: ADD may half-succeed
+  const result = await deps.network.add(ctx, podAttachment(pod, deps.paths.pod(pod.id).network))
+  return result.ips
+}
+
+/** If a step back fails, the record stays, not ready, so that StopPodSandbox can finish the job. */
+async function undoAll(deps: PodDeps, pod: Pod, undo: UndoStack): Promise<void> {
+  const failed = await undo.run()
+  if (failed.length === 0 || failed.includes('release pod name')) return
+  const left: Pod = { ...pod, phase: nextPodPhase(pod, 'abandoned'), stage: failed.join(', ') }
+  deps.names.reserve(podName(pod.config.metadata), pod.id)
+  if (deps.table.get(pod.id)) await deps.table.update(pod.id, () => left)
+  else await deps.table.insert(left)
+}
+
+function checkInput(deps: PodDeps, { config, runtimeHandler }: RunPodInput): void {
+  const { name, namespace } = config.metadata
+  if (!deps.hasRuntimeHandler(runtimeHandler)) {
+    throw new RuntimeError(
+      'not-found',
+      `runtime handler "${runtimeHandler}" is not configured (pod "${namespace}/${name}")`,
+    )
+  }
+  if (Buffer.byteLength(config.hostname) > podLimits.hostnameBytes) {
+    throw new RuntimeError(
+      'invalid-argument',
+      `hostname "${config.hostname}" has more than ${podLimits.hostnameBytes} bytes`,
+    )
+  }
+  podSysctls(config)
+}
+
+function newPod(deps: PodDeps, owner: Owner, { config, runtimeHandler }: RunPodInput): Pod {
+  return {
+    id: deps.ids.podId(),
+    owner,
+    config,
+    runtimeHandler,
+    phase: 'creating',
+    stage: 'record',
+    createdAtNs: deps.clock.now(),
+    network: { ips: [] },
+    isNetworkAttached: config.namespaces.network === 'pod',
+    pausePid: undefined,
+  }
+}

@@ -1,0 +1,29 @@
+import { RuntimeError } from '#base/errors'
+import type { Pod, PodPhase } from '../model/pod.ts'
+
+/**
+ *                 made               stop                 stopped
+ *   (new) creating ────────► ready ────────► stopping ──────────► notready ─┐
+ *            │ │               │ lost            ▲                  ▲ │ │   │ remove
+ *            │ └───────────────┼─────────────────┘ stop             │ │ │   ▼
+ *            └─────────────────┴────────────────────────────────────┘ │ │ removing ──► (forgotten)
+ *              abandoned: undo failed, or its namespaces are gone      └─┘ stop
+ */
+export type PodEvent = 'made' | 'abandoned' | 'stop' | 'stopped' | 'lost' | 'remove'
+
+const table: Readonly<Record<PodPhase, Partial<Readonly<Record<PodEvent, PodPhase>>>>> = {
+  creating: { made: 'ready', abandoned: 'notready', stop: 'stopping' },
+  ready: { stop: 'stopping', lost: 'notready' },
+  stopping: { stop: 'stopping', stopped: 'notready', lost: 'notready' },
+  notready: { stop: 'stopping', lost: 'notready', remove: 'removing' },
+  removing: { remove: 'removing' },
+}
+
+/** The phase after an event; `failed-precondition` if the event cannot happen in this phase. */
+export function nextPodPhase(pod: Pick<Pod, 'id' | 'phase'>, event: PodEvent): PodPhase {
+  const next = table[pod.phase][event]
+  if (!next) {
+    throw new RuntimeError('failed-precondition', `pod sandbox "${pod.id}" is ${pod.phase}: cannot ${event}`)
+  }
+  return next
+}

@@ -1,0 +1,94 @@
+import { RuntimeError } from '#base/errors'
+import { createKeyedLock } from '#base/locks'
+import type { RecordStore } from './record-store.ts'
+
+/**
+ * All objects of one kind: memory answers every read at once, every change is on disk before memory shows it.
+ * Objects are immutable and replaced on change, so an object's identity tells whether it changed.
+ */
+export interface Table<T extends TableObject> {
+  load(): Promise<void>
+  get(id: string): T | undefined
+  all(): readonly T[]
+  /** By id or unique prefix. Errors: `not-found`; `invalid-argument` if several match. */
+  resolve(idOrPrefix: string): T
+  /** Like resolve, undefined when absent. */
+  find(idOrPrefix: string): T | undefined
+  insert(value: T): Promise<void>
+  /** Computes the new value from the current one, writes it, then shows it; on an error nothing changed. */
+  update(id: string, change: (current: T) => T, options?: UpdateOptions): Promise<T>
+  /** Sets the stage, in memory only: it tells people what a running operation is doing. */
+  setStage(id: string, stage: string): void
+  remove(id: string): Promise<void>
+}
+
+export interface TableObject {
+  readonly id: string
+  readonly stage: string
+}
+
+export interface UpdateOptions {
+  /** Survives power loss; wanted where something outside /run must be undone after one. Default false. */
+  readonly isDurable?: boolean
+}
+
+export function createTable<T extends TableObject>(what: string, store: RecordStore<T>): Table<T> {
+  const objects = new Map<string, T>()
+  const writes = createKeyedLock()
+
+  function missing(id: string): RuntimeError {
+    return new RuntimeError('not-found', `${what} "${id}" not found`)
+  }
+
+  function find(idOrPrefix: string): T | undefined {
+    const exact = objects.get(idOrPrefix)
+    if (exact ?? idOrPrefix === '') return exact
+    const matches = [...objects.values()].filter(object => object.id.startsWith(idOrPrefix))
+    if (matches.length > 1) {
+      throw new RuntimeError(
+        'invalid-argument',
+        `${what} "${idOrPrefix}" is ambiguous, ${matches.length} ids begin so: give more of it`,
+      )
+    }
+    return matches[0]
+  }
+
+  return {
+    async load() {
+      for (const object of await store.load()) objects.set(object.id, object)
+    },
+    get: id => objects.get(id),
+    all: () => [...objects.values()],
+    find,
+    resolve(idOrPrefix) {
+      const object = find(idOrPrefix)
+      if (!object) throw missing(idOrPrefix)
+      return object
+    },
+    insert: value =>
+      writes.run(value.id, async () => {
+        if (objects.has(value.id)) throw new RuntimeError('already-exists', `${what} "${value.id}" exists`)
+        await store.write(value.id, value, true)
+        objects.set(value.id, value)
+      }),
+    update: (id, change, options = {}) =>
+      writes.run(id, async () => {
+        const current = objects.get(id)
+        if (!current) throw missing(id)
+        const next = change(current)
+        if (next === current) return current
+        await store.write(id, next, options.isDurable ?? false)
+        objects.set(id, next)
+        return next
+      }),
+    setStage(id, stage) {
+      const current = objects.get(id)
+      if (current) objects.set(id, { ...current, stage })
+    },
+    remove: id =>
+      writes.run(id, async () => {
+        await store.remove(id)
+        objects.delete(id)
+      }),
+  }
+}
