@@ -1,0 +1,221 @@
+#include "overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "mounts.h"
+#include "request.h"
+#include "scoped.h"
+
+enum {
+	LAYERS_MAX = 500,	 /* filesystems/overlayfs.rst */
+	FSCONFIG_TEXT_MAX = 255, /* fsconfig(2), FSCONFIG_SET_STRING */
+	OPTION_MAX = 256,
+	MOUNT_DATA_SIZE = 4096, /* mount(2) takes one page */
+};
+
+/* What the file system itself has to say about a failure (fsopen(2), "Message retrieval"). */
+static int fs_failure(int fs_fd, const char *doing, struct error *err)
+{
+	int code = errno;
+	char message[256];
+	ssize_t got = read(fs_fd, message, sizeof(message) - 1);
+
+	if (got <= 0)
+		return error_errno(err, code, "%s", doing);
+	message[got] = 0;
+	message[strcspn(message, "\n")] = 0;
+	return error_errno(err, code, "%s: %s", doing, message);
+}
+
+static int set_text(int fs_fd, const char *key, const char *value, struct error *err)
+{
+	char doing[128];
+
+	if (kernel_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value) == 0)
+		return 0;
+	snprintf(doing, sizeof(doing), "cannot set %s of an overlay to %.80s", key, value);
+	return fs_failure(fs_fd, doing, err);
+}
+
+/* A directory by its path, or by a descriptor, which stays open, if the path is longer than a parameter may be. */
+static int set_directory(int fs_fd, const char *key, const char *path, struct error *err)
+{
+	char by_fd[32];
+	int fd;
+
+	if (strlen(path) <= FSCONFIG_TEXT_MAX)
+		return set_text(fs_fd, key, path, err);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open %s", path);
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+	return set_text(fs_fd, key, by_fd, err);
+}
+
+static int set_options(int fs_fd, const char *options, struct error *err)
+{
+	char option[OPTION_MAX], doing[OPTION_MAX + 64];
+
+	while (options && *options) {
+		size_t size = strcspn(options, ",");
+		char *equals;
+		int result;
+
+		if (size >= sizeof(option))
+			return error_set(err, EINVAL, "an overlay option has more than %d bytes", OPTION_MAX - 1);
+		memcpy(option, options, size);
+		option[size] = 0;
+		options += size + (options[size] == ',');
+		equals = strchr(option, '=');
+		if (equals)
+			*equals = 0;
+		result = kernel_fsconfig(fs_fd, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option,
+					 equals ? equals + 1 : NULL);
+		if (result < 0) {
+			snprintf(doing, sizeof(doing), "cannot set overlay option %s", option);
+			return fs_failure(fs_fd, doing, err);
+		}
+	}
+	return 0;
+}
+
+static int attach(const struct overlay *overlay, int fs_fd, struct error *err)
+{
+	SCOPED_FD mount_fd = -1;
+	char doing[256];
+
+	if (kernel_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL) < 0) {
+		snprintf(doing, sizeof(doing), "cannot make an overlay for %.200s", overlay->target);
+		return fs_failure(fs_fd, doing, err);
+	}
+	mount_fd = kernel_fsmount(fs_fd);
+	if (mount_fd < 0 || kernel_move_mount(mount_fd, AT_FDCWD, overlay->target) < 0)
+		return error_errno(err, errno, "cannot mount an overlay on %s", overlay->target);
+	return 0;
+}
+
+/* 0: mounted, 1: this kernel cannot take layers one by one (they came with Linux 6.8), -1: failed. */
+static int mount_by_steps(const struct overlay *overlay, struct error *err)
+{
+	SCOPED_FD fs_fd = kernel_fsopen("overlay");
+
+	if (fs_fd < 0)
+		return errno == ENOSYS ? 1 : error_errno(err, errno, "cannot open the overlay file system");
+	if (set_text(fs_fd, "source", "overlay", err) < 0)
+		return -1;
+	for (char **layer = overlay->layers; *layer; layer++)
+		if (set_directory(fs_fd, "lowerdir+", *layer, err) < 0)
+			return err->code == EINVAL && layer == overlay->layers ? 1 : -1;
+	if (overlay->upper && (set_directory(fs_fd, "upperdir", overlay->upper, err) < 0 ||
+			       set_directory(fs_fd, "workdir", overlay->work, err) < 0))
+		return -1;
+	if (set_options(fs_fd, overlay->options, err) < 0)
+		return -1;
+	return attach(overlay, fs_fd, err);
+}
+
+struct text {
+	char *start;
+	size_t used, size;
+};
+
+/* Counts what does not fit, too. */
+static void append(struct text *text, const char *before, const char *piece)
+{
+	size_t room = text->used < text->size ? text->size - text->used : 0;
+
+	text->used += (size_t)snprintf(room ? text->start + text->used : NULL, room, "%s%s", before, piece);
+}
+
+int overlay_options(const struct overlay *overlay, char *options, size_t size, struct error *err)
+{
+	struct text text = {.start = options, .size = size};
+	size_t layers = 0;
+
+	for (; overlay->layers[layers]; layers++) {
+		if (strpbrk(overlay->layers[layers], ":,\\"))
+			return error_set(err, EINVAL, "layer %s: this kernel takes no path with : , or \\",
+					 overlay->layers[layers]);
+		append(&text, layers ? ":" : "lowerdir=", overlay->layers[layers]);
+	}
+	if (overlay->upper) {
+		if (strpbrk(overlay->upper, ",\\") || strpbrk(overlay->work, ",\\"))
+			return error_set(err, EINVAL, "upper directory %s: this kernel takes no path with , or \\",
+					 overlay->upper);
+		append(&text, ",upperdir=", overlay->upper);
+		append(&text, ",workdir=", overlay->work);
+	}
+	if (overlay->options)
+		append(&text, ",", overlay->options);
+	if (text.used < size)
+		return 0;
+	return error_set(err, E2BIG,
+			 "an overlay of %zu layers for %s needs %zu bytes of options, but this kernel takes %zu: "
+			 "use an image with fewer layers or Linux 6.8",
+			 layers, overlay->target, text.used, size - 1);
+}
+
+static int mount_at_once(const struct overlay *overlay, struct error *err)
+{
+	char options[MOUNT_DATA_SIZE];
+
+	if (overlay_options(overlay, options, sizeof(options), err) < 0)
+		return -1;
+	if (mount("overlay", overlay->target, "overlay", 0, options) < 0)
+		return error_errno(err, errno, "cannot mount an overlay on %s", overlay->target);
+	return 0;
+}
+
+static int mount_overlay(const struct overlay *overlay, struct error *err)
+{
+	size_t layers = 0;
+	int result;
+
+	while (overlay->layers[layers])
+		layers++;
+	if (layers == 0 || layers > LAYERS_MAX)
+		return error_set(err, EINVAL, "an overlay for %s of %zu layers: want 1 to %d", overlay->target, layers,
+				 LAYERS_MAX);
+	if (!overlay->upper != !overlay->work)
+		return error_set(err, EINVAL, "an overlay for %s has only one of upper and work", overlay->target);
+	/* The kernel wants two layers for a read-only overlay; of one layer it would be that layer itself. */
+	if (layers == 1 && !overlay->upper)
+		return mounts_bind(overlay->layers[0], overlay->target, BIND_READ_ONLY, err);
+	result = mount_by_steps(overlay, err);
+	return result == 1 ? mount_at_once(overlay, err) : result;
+}
+
+int request_mount_overlay(const struct frame *request, struct frame_writer *answer, struct error *err)
+{
+	SCOPED_TEXT directory = NULL;
+	SCOPED_TEXTS layers = NULL;
+	SCOPED_TEXT upper = NULL;
+	SCOPED_TEXT work = NULL;
+	SCOPED_TEXT options = NULL;
+	SCOPED_TEXT target = NULL;
+	int was_made;
+
+	(void)answer;
+	if (request_path(request, TAG_DIRECTORY, "directory", &directory, err) < 0 ||
+	    field_texts(request, TAG_LAYER, &layers, err) < 0 || field_text(request, TAG_UPPER, &upper, err) < 0 ||
+	    field_text(request, TAG_WORK, &work, err) < 0 || field_text(request, TAG_OPTIONS, &options, err) < 0 ||
+	    request_path(request, TAG_PATH, "target", &target, err) < 0)
+		return -1;
+	if (chdir(directory) < 0)
+		return error_errno(err, errno, "cannot enter %s", directory);
+	was_made = mkdir(target, 0755) == 0;
+	if (!was_made && errno != EEXIST)
+		return error_errno(err, errno, "cannot make directory %s", target);
+	if (mount_overlay(&(struct overlay){layers, upper, work, options, target}, err) == 0)
+		return 0;
+	if (was_made)
+		rmdir(target);
+	return -1;
+}
