@@ -37,7 +37,7 @@ function isInexactInteger(value: number): boolean {
 
 /** One line without control characters, cut to the limit: for messages that hold foreign text. */
 export function printable(text: string): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
+  const line = text.replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
   return line.length > cniLimits.messageCharacters ? `${line.slice(0, cniLimits.messageCharacters)}…` : line
 }
 
