@@ -64,7 +64,7 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
   refuseUnbuilt(config, facts)
   const stopSignal = effectiveStopSignal(config.stopSignal, input.image.stopSignal)
   const cgroupsPath = cgroupsPathFor(facts.cgroups, pod.config.cgroupParent, input.id)
-  const [{ home: _, ...user }, devices, localhostSeccomp, apparmorProfile] = await Promise.all([
+  const [user, devices, localhostSeccomp, apparmorProfile] = await Promise.all([
     resolveUser(ctx, deps.host, { rootfsPath: input.rootfsPath, security, imageUser: input.image.user }),
     containerDevices(config),
     loadSeccompProfile(security),

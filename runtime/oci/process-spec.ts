@@ -13,11 +13,11 @@ export interface ExecProcess {
  * environment and directory are those of the container's first process.
  */
 export async function writeExecProcess(
-  input: ExecProcess & { readonly bundlePath: string; readonly processPath: string },
+  input: ExecProcess & { readonly bundlePath: string; readonly path: string },
 ): Promise<void> {
   const spec = await readBundle(input.bundlePath)
   const text = JSON.stringify(execProcess(spec, input))
-  await writeFileAtomic(input.processPath, text, { mode: 0o600, isDurable: false })
+  await writeFileAtomic(input.path, text, { mode: 0o600, isDurable: false })
 }
 
 /** Errors: `invalid-argument` without a command. */

@@ -15,11 +15,6 @@ export interface UserInput {
   readonly imageUser: string
 }
 
-export interface ResolvedUser extends ContainerUser {
-  /** Home directory out of the image's /etc/passwd; "" if it has no such user. */
-  readonly home: string
-}
-
 /**
  * The identity of a container's first process: run_as_user or run_as_username, else the image's user, looked up
  * in the image's own /etc/passwd and /etc/group. The primary group is always among the supplemental groups.
@@ -29,7 +24,7 @@ export async function resolveUser(
   ctx: Ctx,
   host: Pick<Host, 'readInRoot'>,
   input: UserInput,
-): Promise<ResolvedUser> {
+): Promise<ContainerUser> {
   const { security } = input
   const wanted = wantedUser(security, input.imageUser)
   const [passwd, group] = await Promise.all([
@@ -45,7 +40,7 @@ export async function resolveUser(
   if (supplemental.size > limits.groups) {
     throw new RuntimeError('invalid-argument', `more than ${limits.groups} supplemental groups`)
   }
-  return { uid, gid, supplementalGroups: [...supplemental], home: entry?.home ?? '' }
+  return { uid, gid, supplementalGroups: [...supplemental] }
 }
 
 interface WantedUser {

@@ -3,7 +3,6 @@ export interface PasswdEntry {
   readonly name: string
   readonly uid: number
   readonly gid: number
-  readonly home: string
 }
 
 /** One line of group(5). */
@@ -16,9 +15,9 @@ export interface GroupEntry {
 /** Lines that are not entries are passed over, as the C library does. */
 export function parsePasswd(text: string): readonly PasswdEntry[] {
   return lines(text).flatMap(line => {
-    const [name, , uid, gid, , home] = line.split(':', 7)
+    const [name, , uid, gid] = line.split(':', 4)
     if (!name || !isNumber(uid) || !isNumber(gid)) return []
-    return [{ name, uid: Number(uid), gid: Number(gid), home: home ?? '' }]
+    return [{ name, uid: Number(uid), gid: Number(gid) }]
   })
 }
 

@@ -1,0 +1,173 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { parseContainerId } from '#base/ids'
+import { silentLog } from '#base/log'
+import type { Host } from '#shim/host'
+import { gatherHostFacts } from '../../host/host-facts.ts'
+import type { ContainerConfig, ContainerSecurity } from '../../model/container.ts'
+import type { ImageConfig } from '../../model/image.ts'
+import type { PodConfig } from '../../model/pod.ts'
+import { type PreparedBundle, prepareBundle } from '../prepare-bundle.ts'
+import { sampleConfig, sampleImage, samplePod, sampleSecurity } from './samples.ts'
+
+const run = promisify(execFile)
+const applets = [
+  'sh',
+  'cat',
+  'id',
+  'ls',
+  'mount',
+  'touch',
+  'grep',
+  'env',
+  'hostname',
+  'readlink',
+  'mkdir',
+  'chmod',
+]
+const limits = { runMs: 30_000 } as const
+
+/** A directory with a pod's pinned namespaces and files and an unpacked image, for containers of a test. */
+export interface TestPod {
+  readonly directory: string
+  readonly rootfs: string
+  /** Prepares a bundle and runs it to its end with the real runc. */
+  run(change: TestContainer): Promise<TestResult>
+  remove(): Promise<void>
+}
+
+export interface TestContainer {
+  readonly command?: readonly string[]
+  readonly config?: Partial<ContainerConfig>
+  readonly security?: Partial<ContainerSecurity>
+  readonly image?: Partial<ImageConfig>
+  readonly pod?: Partial<PodConfig>
+  readonly targetPid?: number
+  /** Called when the bundle is made and before it runs. */
+  readonly prepared?: (bundle: PreparedBundle) => void
+}
+
+export interface TestResult {
+  readonly stdout: string
+  readonly stderr: string
+  readonly exitCode: number
+  readonly bundle: PreparedBundle
+}
+
+/** The caller must remove it. */
+export async function createTestPod(): Promise<TestPod> {
+  const directory = await mkdtemp(join(tmpdir(), 'lighter-oci-'))
+  const rootfs = join(directory, 'rootfs')
+  await makeRootfs(rootfs)
+  await makePodFiles(directory)
+  return {
+    directory,
+    rootfs,
+    run: change => runContainer(directory, change),
+    async remove() {
+      const pins = ['net', 'ipc', 'uts', 'shm'].map(name => join(directory, name))
+      for (const pin of pins) await run('umount', ['-l', pin]).catch(() => undefined)
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function makeRootfs(rootfs: string): Promise<void> {
+  for (const name of ['bin', 'etc', 'tmp', 'data']) await mkdir(join(rootfs, name), { recursive: true })
+  await copyFile('/bin/busybox', join(rootfs, 'bin/busybox'))
+  await chmod(join(rootfs, 'tmp'), 0o1777)
+  await run('sh', [
+    '-c',
+    `for a in ${applets.join(' ')}; do ln "$0/busybox" "$0/$a"; done`,
+    join(rootfs, 'bin'),
+  ])
+  await writeFile(
+    join(rootfs, 'etc/passwd'),
+    'root:x:0:0::/root:/bin/sh\nmaat:x:1000:1000::/home/maat:/bin/sh\n',
+  )
+  await writeFile(
+    join(rootfs, 'etc/group'),
+    'root:x:0:\nmaat:x:1000:\ndeck:x:2000:maat\nhold:x:3000:maat,root\n',
+  )
+}
+
+async function makePodFiles(directory: string): Promise<void> {
+  const pins = ['net', 'ipc', 'uts'].map(name => join(directory, name))
+  for (const pin of pins) await writeFile(pin, '')
+  const [net, ipc, uts] = pins
+  const binds = `mount --bind /proc/self/ns/net ${net}; mount --bind /proc/self/ns/ipc ${ipc}; mount --bind /proc/self/ns/uts ${uts}`
+  await run('unshare', ['--net', '--ipc', '--uts', 'sh', '-ec', `hostname shop; ${binds}`])
+  await mkdir(join(directory, 'shm'))
+  await run('mount', ['-t', 'tmpfs', '-o', 'mode=1777,size=1m', 'shm', join(directory, 'shm')])
+  await writeFile(join(directory, 'hosts'), '10.1.2.3 shop\n')
+  await writeFile(join(directory, 'hostname'), 'shop\n')
+  await writeFile(join(directory, 'resolv.conf'), 'nameserver 10.0.0.10\n')
+}
+
+async function runContainer(directory: string, change: TestContainer): Promise<TestResult> {
+  const id = parseContainerId(randomBytes(32).toString('hex'))
+  const bundlePath = join(directory, id)
+  await mkdir(bundlePath)
+  const inPod = (name: string): string => join(directory, name)
+  const config = { ...sampleConfig, command: change.command ?? ['sh', '-c', 'true'], ...change.config }
+  const bundle = await prepareBundle(
+    { signal: new AbortController().signal, log: silentLog },
+    { facts: await gatherHostFacts({ cgroupDriver: 'auto' }), host: { readInRoot } },
+    {
+      id,
+      config: { ...config, security: { ...sampleSecurity, ...change.security } },
+      pod: samplePod(change.pod),
+      podPaths: {
+        network: inPod('net'),
+        ipc: inPod('ipc'),
+        uts: inPod('uts'),
+        pid: inPod('pid'),
+        shm: inPod('shm'),
+        hosts: inPod('hosts'),
+        hostname: inPod('hostname'),
+        resolvConf: inPod('resolv.conf'),
+      },
+      hostname: 'shop',
+      image: { ...sampleImage, ...change.image },
+      imageName: 'example.org/web:1',
+      bundlePath,
+      rootfsPath: join(directory, 'rootfs'),
+      targetPid: change.targetPid,
+      hasRecursiveReadOnlyMounts: true,
+    },
+  )
+  change.prepared?.(bundle)
+  return { ...(await runBundle(directory, id)), bundle }
+}
+
+async function runBundle(directory: string, id: string): Promise<Omit<TestResult, 'bundle'>> {
+  const root = ['--root', join(directory, 'runc')]
+  try {
+    const ended = await run('runc', [...root, 'run', '--bundle', join(directory, id), id], {
+      timeout: limits.runMs,
+    })
+    return { ...ended, exitCode: 0 }
+  } catch (err) {
+    if (!isFailedRun(err)) throw err
+    return { stdout: err.stdout, stderr: err.stderr, exitCode: err.code }
+  } finally {
+    await run('runc', [...root, 'delete', '--force', id]).catch(() => undefined)
+  }
+}
+
+interface FailedRun {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function isFailedRun(err: unknown): err is FailedRun {
+  return err instanceof Error && 'stdout' in err && 'code' in err && typeof err.code === 'number'
+}
+
+/** Enough for a root file system that the test made itself. */
+const readInRoot: Host['readInRoot'] = async (_ctx, root, path) => readFile(join(root, path))
