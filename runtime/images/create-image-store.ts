@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import type { Clock } from '#base/clock'
+import { detached } from '#base/context'
+import type { Ids } from '#base/ids'
+import { createKeyedLock, createLimiter } from '#base/locks'
+import type { Log } from '#base/log'
+import type { Host } from '#shim/host'
+import type { EngineLimits, RegistriesConfig } from '../engine-config.ts'
+import { createCollector } from './collector.ts'
+import { createBlobs } from './content/blobs.ts'
+import type { ImageStore } from './image-store.ts'
+import { createImageTable } from './image-table.ts'
+import { imageLimits } from './limits.ts'
+import { machinePlatform, type Platform } from './platform.ts'
+import { pullImage } from './pull.ts'
+import { createImageRecords } from './records.ts'
+import { createRootFilesystems, type RootFilesystemsService } from './rootfs.ts'
+import { createRunningPulls } from './running-pulls.ts'
+import { createSnapshots } from './snapshots/snapshots.ts'
+import { imageUsage } from './usage.ts'
+
+export interface ImageStoreDeps {
+  /** `content`, `images`, `snapshots`, `rootfs` and `quarantine` are made below it. */
+  readonly rootDir: string
+  readonly host: Host
+  /** Path of lighter-unpack. */
+  readonly unpackProgram: string
+  readonly registries: RegistriesConfig
+  readonly limits: EngineLimits
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+  /** What index entries are chosen for; the machine's own if absent. */
+  readonly platform?: Platform
+}
+
+/**
+ * What no image, no root file system and no running pull refers to is not on disk: a failed or cancelled pull leaves
+ * nothing, and a retry begins anew. (Inside one pull, a download that was cut goes on where it stopped.)
+ */
+export function createImageStore(deps: ImageStoreDeps): ImageStore {
+  const { rootDir, host, clock, log } = deps
+  const blobs = createBlobs({ directory: join(rootDir, 'content'), ids: deps.ids })
+  const snapshots = createSnapshots({ rootDir, host, log })
+  const images = createImageTable(createImageRecords(rootDir, log))
+  const collector = createCollector({ images, snapshots, blobs, log, rootfs: () => rootfs })
+  const rootfs: RootFilesystemsService = createRootFilesystems({
+    rootDir,
+    host,
+    log,
+    snapshots,
+    chainIdsOfImage: id => images.get(id)?.image.chainIds,
+    collect: ctx => collector.collect(ctx),
+  })
+  const pullDeps = {
+    ...deps,
+    blobs,
+    snapshots,
+    images,
+    collector,
+    platform: deps.platform ?? machinePlatform(),
+    lock: createKeyedLock(),
+    downloads: createLimiter(deps.limits.layerDownloads),
+    unpacks: createLimiter(imageLimits.unpacks),
+  }
+  const pulls = createRunningPulls(async (ctx, input) => {
+    const start = clock.now()
+    try {
+      const id = await pullImage(ctx, pullDeps, input)
+      const ms = Number((clock.now() - start) / 1_000_000n)
+      ctx.log.info({ imageId: id, image: input.reference, ms }, 'image pulled')
+      return id
+    } catch (err) {
+      await collector.collect(detached(ctx, imageLimits.cleanupTimeoutMs))
+      throw err
+    }
+  })
+
+  return {
+    rootfs,
+    async start(ctx) {
+      await blobs.start()
+      await snapshots.start(ctx)
+      await images.start()
+      await rootfs.start()
+      await collector.collect(ctx)
+    },
+    stop: () => pulls.stop(),
+    pull: (ctx, input) => pulls.pull(ctx, input),
+    find: reference => images.find(reference)?.image,
+    list(reference) {
+      if (reference === undefined) return [...images.all()].map(record => record.image)
+      const record = images.find(reference)
+      return record ? [record.image] : []
+    },
+    async remove(ctx, reference) {
+      const record = images.find(reference)
+      if (!record) return
+      await images.remove(record.image.id)
+      await collector.collect(ctx)
+      ctx.log.info({ imageId: record.image.id, image: reference }, 'image removed')
+    },
+    usage: () => imageUsage({ rootDir, blobs, snapshots, clock }),
+  }
+}

@@ -1,0 +1,164 @@
+import { lstat, mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Ctx } from '#base/context'
+import { RuntimeError, withContext } from '#base/errors'
+import { fileError, makeDirectory } from '#base/files'
+import { asChainId, type ChainId, parseDigest } from '#base/ids'
+import type { Log } from '#base/log'
+import { createUndoStack } from '#base/undo-stack'
+import type { Host } from '#shim/host'
+import type { ImageId } from '../model/image.ts'
+import type { RootFilesystems, RootfsInput } from './image-store.ts'
+import { createJsonReader, type JsonObject } from './json.ts'
+import { imageLimits } from './limits.ts'
+import { createRecordFiles } from './record-files.ts'
+import { emptySnapshotName, type Snapshots } from './snapshots/snapshots.ts'
+import { copyAttributes } from './unpack/implicit-directories.ts'
+
+export interface RootFilesystemsService extends RootFilesystems {
+  start(): Promise<void>
+  /**
+   * Chain ids of every root file system on disk; undefined while there is one whose record was damaged, because then
+   * any layer may be in use.
+   */
+  chainIds(): Iterable<ChainId> | undefined
+}
+
+export interface RootFilesystemsDeps {
+  readonly rootDir: string
+  readonly host: Host
+  readonly log: Log
+  readonly snapshots: Snapshots
+  readonly chainIdsOfImage: (id: ImageId) => readonly ChainId[] | undefined
+  /** Deletes the layers that nobody refers to any more. */
+  readonly collect: (ctx: Ctx) => Promise<void>
+}
+
+interface RootfsRecord {
+  readonly imageId: ImageId
+  /** Bottom layer first. */
+  readonly chainIds: readonly ChainId[]
+}
+
+const version = 1
+
+/**
+ * Writable overlays: `ROOT/rootfs/KEY/{upper,work}` and a record `KEY.json` that is written before anything else,
+ * so that after a crash both the layers in use and what is to be undone are known.
+ */
+export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystemsService {
+  const mountpoint = join(deps.rootDir, 'rootfs')
+  const records = createRecordFiles<RootfsRecord>({
+    directory: mountpoint,
+    quarantine: join(deps.rootDir, 'quarantine'),
+    log: deps.log,
+    parse: parseRecord,
+    encode: record => ({ version, ...record }),
+  })
+  const byKey = new Map<string, RootfsRecord>()
+  const withoutRecord = new Set<string>()
+
+  const forget = async (key: string): Promise<void> => {
+    await records.remove(key)
+    byKey.delete(key)
+    withoutRecord.delete(key)
+  }
+
+  const prepare: RootFilesystems['prepare'] = async (ctx, input) => {
+    const chainIds = deps.chainIdsOfImage(input.imageId)
+    if (!chainIds) throw new RuntimeError('not-found', `there is no image ${input.imageId}`)
+    if (byKey.has(input.key) || withoutRecord.has(input.key)) {
+      throw new RuntimeError('already-exists', `there is a root file system for ${input.key} already`)
+    }
+    const layers = layerNames(deps.snapshots, chainIds, input)
+    const record = { imageId: input.imageId, chainIds }
+    // In memory before the first wait: from here on the layers are in use.
+    byKey.set(input.key, record)
+    const undo = createUndoStack(deps.log)
+    undo.push('forget root file system', () => forget(input.key))
+    try {
+      await records.save(input.key, record)
+      undo.push('remove writable layer', undoCtx =>
+        deps.host.removeTree(undoCtx, [join(mountpoint, input.key)]),
+      )
+      await makeWritableLayer(join(mountpoint, input.key), join(deps.snapshots.directory, layers[0] ?? ''))
+      undo.push('unmount', undoCtx => deps.host.unmount(undoCtx, [input.target]))
+      await deps.host.mountOverlay(ctx, {
+        directory: deps.snapshots.directory,
+        layers,
+        upper: `../rootfs/${input.key}/upper`,
+        work: `../rootfs/${input.key}/work`,
+        target: input.target,
+      })
+      undo.commit()
+    } catch (err) {
+      await undo.run()
+      throw withContext(`cannot prepare the root file system of ${input.key}`, err)
+    }
+  }
+
+  return {
+    mountpoint,
+    async start() {
+      byKey.clear()
+      withoutRecord.clear()
+      for (const [key, record] of await records.load()) byKey.set(key, record)
+      for (const entry of await readdir(mountpoint, { withFileTypes: true })) {
+        if (entry.isDirectory() && !byKey.has(entry.name)) withoutRecord.add(entry.name)
+      }
+    },
+    chainIds: () =>
+      withoutRecord.size > 0 ? undefined : [...byKey.values()].flatMap(record => record.chainIds),
+    prepare,
+    async remove(ctx, { key, target }) {
+      await deps.host.unmount(ctx, [target])
+      await deps.host.removeTree(ctx, [join(mountpoint, key)])
+      const wasThere = byKey.has(key) || withoutRecord.has(key)
+      await forget(key)
+      if (wasThere) await deps.collect(ctx)
+    },
+    async usage(ctx, key) {
+      if (!byKey.has(key)) throw new RuntimeError('not-found', `there is no root file system for ${key}`)
+      return deps.host.diskUsage(ctx, [join(mountpoint, key, 'upper')])
+    },
+    keys: () => Promise.resolve([...byKey.keys(), ...withoutRecord]),
+  }
+}
+
+/** Topmost first. */
+function layerNames(
+  snapshots: Snapshots,
+  chainIds: readonly ChainId[],
+  input: RootfsInput,
+): readonly string[] {
+  if (chainIds.length === 0) return [emptySnapshotName]
+  return chainIds.toReversed().map(chainId => {
+    const snapshot = snapshots.find(chainId)
+    if (snapshot) return snapshot.name
+    throw new RuntimeError(
+      'failed-precondition',
+      `layer ${chainId} of image ${input.imageId} is missing: remove the image and pull it again`,
+    )
+  })
+}
+
+/** The root directory of an overlay looks like that of its upper directory, which therefore copies the top layer's. */
+async function makeWritableLayer(directory: string, topLayer: string): Promise<void> {
+  await makeDirectory(directory, 0o700)
+  try {
+    await mkdir(join(directory, 'work'), { mode: 0o700 })
+    await mkdir(join(directory, 'upper'), { mode: 0o755 })
+    await copyAttributes(await lstat(topLayer), join(directory, 'upper'))
+  } catch (err) {
+    throw fileError(`cannot make the writable layer ${directory}`, err)
+  }
+}
+
+function parseRecord(object: JsonObject, name: string): RootfsRecord {
+  const reader = createJsonReader(`root file system record ${name}`, imageLimits.layers)
+  if (reader.integer(object, 'version') !== version) throw reader.fail('has another version')
+  return {
+    imageId: parseDigest(reader.text(object, 'imageId')),
+    chainIds: reader.texts(object, 'chainIds').map(text => asChainId(parseDigest(text))),
+  }
+}
