@@ -36,7 +36,7 @@ module.exports = {
       name: 'doors-see-the-engine-only',
       severity: 'error',
       from: { path: '^cri/', pathNot: '^cri/daemon' },
-      to: { path: '^(cni|shim|runtime)/', pathNot: '^runtime/(base/|model/|engine\\.ts$)' },
+      to: { path: '^(cni|shim|runtime)/', pathNot: '^runtime/(base/|model/|engine(-config)?\\.ts$)' },
     },
     {
       name: 'model-is-pure',

@@ -1,0 +1,63 @@
+/** /etc/lighter/config.yaml with every key at its default, explained. A test keeps it equal to defaults.ts. */
+export const defaultText = `# Configuration of lighterd. Every key may be left out; this file shows the defaults.
+# config.d/*.yaml beside this file is read after it, in the order of the names; maps are merged, all else replaced.
+# An unknown key is an error. \`lighter config\` prints what is in force.
+
+# Persistent data: images, snapshots, records.
+root: /var/lib/lighter
+
+# What a reboot may take: sockets, bundles, pinned namespaces. At most 40 bytes long.
+state: /run/lighter
+
+# Socket of the CRI, for the kubelet and crictl. Mode 0660, owner root.
+listen: unix:///run/lighter/lighter.sock
+
+# Directory of lighter-host, lighter-shim, lighter-pause and lighter-unpack; empty: those that came with lighterd.
+programsDir: ''
+
+# auto, cgroupfs or systemd. auto: systemd where it runs a pure cgroup v2 tree, else cgroupfs.
+cgroupDriver: auto
+
+cni:
+  # Network configuration lists; the first one by name is used, and the directory is watched.
+  confDir: /etc/cni/net.d
+  # Plugins, looked up in this order.
+  binDirs:
+    - /opt/cni/bin
+    - /usr/lib/cni
+
+registries:
+  # HOST/hosts.toml: mirrors, certificates and plain HTTP per registry.
+  certsDir: /etc/lighter/certs.d
+  # Hosts (name or name:port) that are spoken to over plain HTTP. Loopback needs no entry.
+  insecureHosts: []
+
+runtimes:
+  # The handler of pods that ask for none.
+  default: runc
+  # Name of a handler: its OCI runtime, as an absolute path or a name in PATH.
+  handlers:
+    runc:
+      path: runc
+
+log:
+  # debug, info, warn or error.
+  level: info
+
+limits:
+  # Layers fetched side by side, over all pulls.
+  layerDownloads: 6
+  # A pull that receives nothing for this long is given up.
+  pullProgressTimeoutMs: 60000
+  # Largest manifest or image configuration: 4 MiB.
+  manifestBytes: 4194304
+  # Largest layer when unpacked: 64 GiB, and 10 million files.
+  layerBytes: 68719476736
+  layerInodes: 10000000
+  # One call of a network plugin.
+  cniPluginTimeoutMs: 60000
+  # One call of an OCI runtime.
+  runtimeTimeoutMs: 60000
+  # Output of one ExecSync, each stream: 16 MiB. What is more is dropped.
+  execSyncBytes: 16777216
+`

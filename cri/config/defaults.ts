@@ -1,0 +1,55 @@
+import type { EngineLimits } from '#engine/engine-config'
+
+/** The whole configuration: plain data, frozen. */
+export interface Config {
+  readonly root: string
+  readonly state: string
+  readonly listen: string
+  /** "": the programs that came with this lighterd. */
+  readonly programsDir: string
+  readonly cgroupDriver: 'auto' | 'cgroupfs' | 'systemd'
+  readonly cni: { readonly confDir: string; readonly binDirs: readonly string[] }
+  readonly registries: { readonly certsDir: string; readonly insecureHosts: readonly string[] }
+  readonly runtimes: {
+    readonly default: string
+    readonly handlers: Readonly<Record<string, { readonly path: string }>>
+  }
+  readonly log: { readonly level: LogLevel }
+  readonly limits: EngineLimits
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+export const configFile = '/etc/lighter/config.yaml'
+
+const mebibyte = 1024 * 1024
+
+export const defaultConfig: Config = freeze({
+  root: '/var/lib/lighter',
+  state: '/run/lighter',
+  listen: 'unix:///run/lighter/lighter.sock',
+  programsDir: '',
+  cgroupDriver: 'auto',
+  cni: { confDir: '/etc/cni/net.d', binDirs: ['/opt/cni/bin', '/usr/lib/cni'] },
+  registries: { certsDir: '/etc/lighter/certs.d', insecureHosts: [] },
+  runtimes: { default: 'runc', handlers: { runc: { path: 'runc' } } },
+  log: { level: 'info' },
+  limits: {
+    layerDownloads: 6,
+    pullProgressTimeoutMs: 60_000,
+    manifestBytes: 4 * mebibyte,
+    layerBytes: 64 * 1024 * mebibyte,
+    layerInodes: 10_000_000,
+    cniPluginTimeoutMs: 60_000,
+    runtimeTimeoutMs: 60_000,
+    execSyncBytes: 16 * mebibyte,
+  },
+})
+
+/** Nobody changes a configuration, not even by accident. */
+export function freeze<Value extends object>(value: Value): Value {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) freeze(part)
+  }
+  return Object.freeze(value)
+}

@@ -1,0 +1,90 @@
+import { readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { errnoOf, RuntimeError } from '#base/errors'
+import { fileError, readFileIfExists } from '#base/files'
+import { type Config, configFile, defaultConfig, freeze } from './defaults.ts'
+import type { Flags } from './flags.ts'
+import { parseYaml } from './parse-yaml.ts'
+import type { FileConfig } from './schema.ts'
+import { validate } from './validate.ts'
+
+/** Larger is not a configuration. */
+const limits = { fileBytes: 1024 * 1024, dropIns: 256 } as const
+
+/**
+ * The effective configuration: defaults, then the file, then config.d/*.yaml beside it in the order of their names,
+ * then the flags. Maps are merged, everything else is replaced. Errors: `invalid-argument` naming file, line and key;
+ * `not-found` when a file that was asked for is not there.
+ */
+export async function loadConfig(flags: Flags): Promise<Config> {
+  const file = flags.config ?? configFile
+  const sources: FileConfig[] = []
+  const main = await loadFile(file)
+  if (main) sources.push(main)
+  else if (flags.config !== undefined)
+    throw new RuntimeError('not-found', `there is no configuration ${file}`)
+  for (const dropIn of await listDropIns(join(dirname(file), 'config.d'))) {
+    sources.push((await loadFile(dropIn)) ?? {})
+  }
+  sources.push(validate(flags.values, path => flags.flagOf(path)))
+  const config = sources.reduce<Config>(merge, defaultConfig)
+  refuseContradictions(config)
+  return freeze(structuredClone(config))
+}
+
+async function loadFile(path: string): Promise<FileConfig | undefined> {
+  const bytes = await readFileIfExists(path, limits.fileBytes)
+  return bytes && parseFile(bytes.toString(), path)
+}
+
+export function parseFile(source: string, path: string): FileConfig {
+  const { value, lineOf } = parseYaml(source, path)
+  return validate(value, key => `${path}:${lineOf(key)}`)
+}
+
+async function listDropIns(directory: string): Promise<readonly string[]> {
+  try {
+    const names = (await readdir(directory)).filter(name => name.endsWith('.yaml') && !name.startsWith('.'))
+    if (names.length > limits.dropIns) {
+      throw new RuntimeError('invalid-argument', `${directory} holds more than ${limits.dropIns} files`)
+    }
+    return names.sort().map(name => join(directory, name))
+  } catch (err) {
+    if (errnoOf(err) === 'ENOENT') return []
+    throw fileError(`cannot read ${directory}`, err)
+  }
+}
+
+/** One source over what came before it. */
+export function merge(config: Config, source: FileConfig): Config {
+  const { cni, registries, runtimes, log, limits, ...top } = source
+  return {
+    ...config,
+    ...given(top),
+    cni: { ...config.cni, ...given(cni) },
+    registries: { ...config.registries, ...given(registries) },
+    runtimes: {
+      default: runtimes?.default ?? config.runtimes.default,
+      handlers: { ...config.runtimes.handlers, ...runtimes?.handlers },
+    },
+    log: { ...config.log, ...given(log) },
+    limits: { ...config.limits, ...given(limits) },
+  }
+}
+
+/** Without the keys that are not there, so that they hide nothing. */
+function given<Section extends object>(section: Section | undefined): Given<Section> {
+  const entries = Object.entries(section ?? {}).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as Given<Section>
+}
+
+type Given<Section> = { readonly [Key in keyof Section]?: Exclude<Section[Key], undefined> }
+
+function refuseContradictions({ runtimes }: Config): void {
+  if (Object.hasOwn(runtimes.handlers, runtimes.default)) return
+  const known = Object.keys(runtimes.handlers).join(', ')
+  throw new RuntimeError(
+    'invalid-argument',
+    `"runtimes.default" is "${runtimes.default}", which is not one of "runtimes.handlers": ${known}`,
+  )
+}

@@ -1,0 +1,70 @@
+import * as v from 'valibot'
+
+/** Form of the configuration file. Every key may be left out; what is not here is an error. */
+const absolutePath = v.pipe(v.string(), v.startsWith('/', 'is not an absolute path'))
+const positive = v.pipe(v.number(), v.safeInteger('is not a whole number'), v.minValue(1, 'is less than 1'))
+
+/** What a timer of Node can wait. */
+const timeoutMs = v.pipe(positive, v.maxValue(2 ** 31 - 1, 'is longer than 24 days'))
+
+/** Socket paths hold 107 bytes; those of the shims need this much below the state directory. */
+export const maxStateDirBytes = 40
+
+const stateDir = v.pipe(
+  absolutePath,
+  v.maxBytes(maxStateDirBytes, `is longer than ${maxStateDirBytes} bytes: sockets below it would not fit`),
+)
+
+const listen = v.pipe(v.string(), v.regex(/^unix:\/\/\/[^\0]{1,100}$/, 'is not unix:///PATH'))
+
+const handlerName = v.pipe(
+  v.string(),
+  v.regex(
+    /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/,
+    'is not a name of lower-case letters, digits, "-" and "."',
+  ),
+)
+
+const limits = v.strictObject({
+  layerDownloads: v.optional(positive),
+  pullProgressTimeoutMs: v.optional(timeoutMs),
+  manifestBytes: v.optional(positive),
+  layerBytes: v.optional(positive),
+  layerInodes: v.optional(positive),
+  cniPluginTimeoutMs: v.optional(timeoutMs),
+  runtimeTimeoutMs: v.optional(timeoutMs),
+  execSyncBytes: v.optional(positive),
+})
+
+export const fileSchema = v.strictObject({
+  root: v.optional(absolutePath),
+  state: v.optional(stateDir),
+  listen: v.optional(listen),
+  programsDir: v.optional(v.pipe(v.string(), v.regex(/^(\/.*)?$/, 'is not an absolute path'))),
+  cgroupDriver: v.optional(v.picklist(['auto', 'cgroupfs', 'systemd'])),
+  cni: v.optional(
+    v.strictObject({
+      confDir: v.optional(absolutePath),
+      binDirs: v.optional(v.pipe(v.array(absolutePath), v.minLength(1, 'is empty'))),
+    }),
+  ),
+  registries: v.optional(
+    v.strictObject({
+      certsDir: v.optional(absolutePath),
+      insecureHosts: v.optional(v.array(v.pipe(v.string(), v.nonEmpty('is empty')))),
+    }),
+  ),
+  runtimes: v.optional(
+    v.strictObject({
+      default: v.optional(handlerName),
+      handlers: v.optional(
+        v.record(handlerName, v.strictObject({ path: v.pipe(v.string(), v.nonEmpty('is empty')) })),
+      ),
+    }),
+  ),
+  log: v.optional(v.strictObject({ level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])) })),
+  limits: v.optional(limits),
+})
+
+/** What one file may say. */
+export type FileConfig = v.InferOutput<typeof fileSchema>

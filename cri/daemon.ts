@@ -1,0 +1,24 @@
+import { createClock } from '#base/clock'
+import type { Ctx } from '#base/context'
+import { createIds } from '#base/ids'
+import { createEngineService } from '#engine/create-engine'
+import type { Config } from './config/defaults.ts'
+import { toEngineConfig } from './config/engine-config.ts'
+import { type Daemon, runDaemon } from './run-daemon.ts'
+
+export interface DaemonInput {
+  readonly config: Config
+  /** Where lighter-host and the others are, unless the configuration says it. */
+  readonly programsDir: string
+}
+
+/** Makes everything, in start order. Returns when lighterd is ready; on error nothing is left open. */
+export function startDaemon(ctx: Ctx, { config, programsDir }: DaemonInput): Promise<Daemon> {
+  const engine = createEngineService({
+    config: toEngineConfig(config, programsDir),
+    log: ctx.log,
+    clock: createClock(),
+    ids: createIds(),
+  })
+  return runDaemon(ctx, { config, engine })
+}
