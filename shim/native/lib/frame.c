@@ -37,16 +37,15 @@ static int make_room(struct frame_reader *reader, struct error *err)
 	uint8_t *data;
 
 	if (held >= FRAME_HEADER_SIZE) {
-		size_t frame_size = FRAME_HEADER_SIZE + (size_t)get_u32(reader->data + reader->start);
+		uint32_t size = get_u32(reader->data + reader->start);
 
-		if (frame_size > held && frame_size > wanted)
-			wanted = frame_size;
+		if (size <= FRAME_PAYLOAD_MAX && FRAME_HEADER_SIZE + (size_t)size > wanted)
+			wanted = FRAME_HEADER_SIZE + (size_t)size;
 	}
-	if (reader->start > 0) {
+	if (reader->start > 0 && held > 0)
 		memmove(reader->data, reader->data + reader->start, held);
-		reader->start = 0;
-		reader->used = held;
-	}
+	reader->start = 0;
+	reader->used = held;
 	if (wanted <= reader->room)
 		return 0;
 	data = realloc(reader->data, wanted);
@@ -77,11 +76,12 @@ int frame_reader_fill(struct frame_reader *reader, int fd, struct error *err)
 int frame_reader_next(struct frame_reader *reader, struct frame *frame, struct error *err)
 {
 	size_t held = reader->used - reader->start;
-	const uint8_t *header = reader->data + reader->start;
+	const uint8_t *header;
 	uint32_t size;
 
 	if (held < FRAME_HEADER_SIZE)
 		return 0;
+	header = reader->data + reader->start;
 	size = get_u32(header);
 	if (size > FRAME_PAYLOAD_MAX)
 		return error_set(err, EMSGSIZE, "a frame of %u bytes is too large", size);
@@ -103,11 +103,12 @@ void frame_reader_free(struct frame_reader *reader)
 
 int field_next(const struct frame *frame, size_t *offset, struct field *field, struct error *err)
 {
-	const uint8_t *header = frame->payload + *offset;
 	size_t left = frame->size - *offset;
+	const uint8_t *header;
 
 	if (left == 0)
 		return 0;
+	header = frame->payload + *offset;
 	if (left < FIELD_HEADER_SIZE || get_u32(header + 2) > left - FIELD_HEADER_SIZE)
 		return error_set(err, EPROTO, "a field runs over its frame of type %u", frame->type);
 	field->tag = get_u16(header);
@@ -149,7 +150,7 @@ static char *copy_text(const struct field *field, struct error *err)
 {
 	char *text;
 
-	if (memchr(field->data, 0, field->size)) {
+	if (field->size > 0 && memchr(field->data, 0, field->size)) {
 		error_set(err, EPROTO, "field %u has a NUL byte", field->tag);
 		return NULL;
 	}
@@ -158,7 +159,8 @@ static char *copy_text(const struct field *field, struct error *err)
 		error_errno(err, ENOMEM, "field %u", field->tag);
 		return NULL;
 	}
-	memcpy(text, field->data, field->size);
+	if (field->size > 0)
+		memcpy(text, field->data, field->size);
 	text[field->size] = 0;
 	return text;
 }
@@ -283,6 +285,7 @@ int frame_end(struct frame_writer *writer, struct error *err)
 
 	if (writer->failed) {
 		writer->used = writer->frame_start;
+		writer->failed = 0;
 		return error_set(err, ENOMEM, "no memory for a frame");
 	}
 	size = writer->used - writer->frame_start - FRAME_HEADER_SIZE;

@@ -1,0 +1,60 @@
+#include "exit-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "message.h"
+
+enum { TEXT_SIZE = MESSAGE_SIZE + 64, OOM_FILE_SIZE = 4096 };
+
+static int format(char text[TEXT_SIZE], const struct exit_record *record)
+{
+	if (record->failure)
+		return snprintf(text, TEXT_SIZE, "version 1\nerror %s\n", record->failure);
+	return snprintf(text, TEXT_SIZE, "version 1\nexit_code %d\nsignal %d\noom %d\nfinished_ns %" PRId64 "\n",
+			record->exit_code, record->signal, record->is_oom, record->finished_ns);
+}
+
+static int write_file(const char *path, const char *text, size_t size, struct error *err)
+{
+	int fd FD_CLEANUP = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+
+	return fd < 0 ? error_errno(err, errno, "open") : fd_write(fd, text, size, err);
+}
+
+int exit_file_write(const char *path, const struct exit_record *record, struct error *err)
+{
+	char text[TEXT_SIZE], temporary[PATH_MAX];
+	int size = format(text, record);
+
+	if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary))
+		return error_errno(err, ENAMETOOLONG, "exit file %s", path);
+	if (write_file(temporary, text, (size_t)size, err) < 0) {
+		unlink(temporary);
+		return error_wrap(err, "cannot write %s", temporary);
+	}
+	if (rename(temporary, path) < 0)
+		return error_errno(err, errno, "cannot rename %s", temporary);
+	return 0;
+}
+
+int oom_was_counted(const char *path)
+{
+	char text[OOM_FILE_SIZE];
+	struct error err;
+	const char *name = "oom_kill ";
+
+	if (!path || file_read(path, text, sizeof(text), 0, &err) < 0)
+		return 0;
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (strncmp(line, name, strlen(name)) == 0)
+			return strtoll(line + strlen(name), NULL, 10) > 0;
+	return 0;
+}
