@@ -1,122 +1,134 @@
-import type { Ctx } from '#base/context';
-import type { ContainerId, PodId } from '#base/ids';
-import type { Container, ContainerConfig } from './model/container.ts';
-import type { Image, ImageId, RegistryAuth, StoreUsage } from './model/image.ts';
-import type { Owner, Pod, PodConfig } from './model/pod.ts';
-import type { ContainerStats } from './model/stats.ts';
+import type { Ctx } from '#base/context'
+import type { ContainerId, PodId } from '#base/ids'
+import type { Container, ContainerConfig } from './model/container.ts'
+import type { Image, ImageId, RegistryAuth, StoreUsage } from './model/image.ts'
+import type { Owner, Pod, PodConfig } from './model/pod.ts'
+import type { ContainerStats } from './model/stats.ts'
 /**
  * What the doors see: everything lighter can do, in its own terms. Every object belongs to the owner space that
  * the engine view was made for; others are invisible through it.
  */
 export interface Engine {
-    readonly pods: PodOperations;
-    readonly containers: ContainerOperations;
-    readonly images: ImageOperations;
-    readonly stats: StatsOperations;
-    readonly node: NodeOperations;
+  readonly pods: PodOperations
+  readonly containers: ContainerOperations
+  readonly images: ImageOperations
+  readonly stats: StatsOperations
+  readonly node: NodeOperations
 }
 /** Ids given by clients may be unique prefixes: no match is `not-found`, several are `invalid-argument`. */
 export interface PodOperations {
-    run(ctx: Ctx, input: {
-        readonly config: PodConfig;
-        readonly runtimeHandler: string;
-    }): Promise<PodId>;
-    /** Idempotent; an unknown id succeeds. */
-    stop(ctx: Ctx, id: string): Promise<void>;
-    /** Idempotent; stops first; an unknown id succeeds. */
-    remove(ctx: Ctx, id: string): Promise<void>;
-    get(id: string): Pod;
-    /** Never waits for anything. */
-    list(filter: PodFilter): readonly Pod[];
+  run(
+    ctx: Ctx,
+    input: {
+      readonly config: PodConfig
+      readonly runtimeHandler: string
+    },
+  ): Promise<PodId>
+  /** Idempotent; an unknown id succeeds. */
+  stop(ctx: Ctx, id: string): Promise<void>
+  /** Idempotent; stops first; an unknown id succeeds. */
+  remove(ctx: Ctx, id: string): Promise<void>
+  get(id: string): Pod
+  /** Never waits for anything. */
+  list(filter: PodFilter): readonly Pod[]
 }
 export interface PodFilter {
-    /** Prefix of an id; undefined: all. No match is an empty list. */
-    readonly id?: string;
-    readonly isReady?: boolean;
-    readonly labels?: Readonly<Record<string, string>>;
+  /** Prefix of an id; undefined: all. No match is an empty list. */
+  readonly id?: string
+  readonly isReady?: boolean
+  readonly labels?: Readonly<Record<string, string>>
 }
 export interface ContainerOperations {
-    create(ctx: Ctx, input: {
-        readonly podId: string;
-        readonly config: ContainerConfig;
-    }): Promise<ContainerId>;
-    start(ctx: Ctx, id: string): Promise<void>;
-    /** Idempotent; an unknown id succeeds. A second call with a shorter time-out takes effect. */
-    stop(ctx: Ctx, input: {
-        readonly id: string;
-        readonly timeoutMs: number;
-    }): Promise<void>;
-    /** Idempotent; kills first; an unknown id succeeds. */
-    remove(ctx: Ctx, id: string): Promise<void>;
-    get(id: string): Container;
-    /** Never waits for anything. */
-    list(filter: ContainerFilter): readonly Container[];
-    /** timeoutMs 0: none. Output is cut at 16 MiB per stream. Errors: `deadline-exceeded` after the time-out. */
-    execSync(ctx: Ctx, input: ExecSyncInput): Promise<ExecSyncResult>;
-    reopenLog(ctx: Ctx, id: string): Promise<void>;
+  create(
+    ctx: Ctx,
+    input: {
+      readonly podId: string
+      readonly config: ContainerConfig
+    },
+  ): Promise<ContainerId>
+  start(ctx: Ctx, id: string): Promise<void>
+  /** Idempotent; an unknown id succeeds. A second call with a shorter time-out takes effect. */
+  stop(
+    ctx: Ctx,
+    input: {
+      readonly id: string
+      readonly timeoutMs: number
+    },
+  ): Promise<void>
+  /** Idempotent; kills first; an unknown id succeeds. */
+  remove(ctx: Ctx, id: string): Promise<void>
+  get(id: string): Container
+  /** Never waits for anything. */
+  list(filter: ContainerFilter): readonly Container[]
+  /** timeoutMs 0: none. Output is cut at 16 MiB per stream. Errors: `deadline-exceeded` after the time-out. */
+  execSync(ctx: Ctx, input: ExecSyncInput): Promise<ExecSyncResult>
+  reopenLog(ctx: Ctx, id: string): Promise<void>
 }
 export interface ContainerFilter {
-    readonly id?: string;
-    readonly podId?: string;
-    readonly phases?: readonly Container['phase'][];
-    readonly labels?: Readonly<Record<string, string>>;
+  readonly id?: string
+  readonly podId?: string
+  readonly phases?: readonly Container['phase'][]
+  readonly labels?: Readonly<Record<string, string>>
 }
 export interface ExecSyncInput {
-    readonly id: string;
-    readonly command: readonly string[];
-    readonly timeoutMs: number;
+  readonly id: string
+  readonly command: readonly string[]
+  readonly timeoutMs: number
 }
 export interface ExecSyncResult {
-    readonly stdout: Buffer;
-    readonly stderr: Buffer;
-    readonly exitCode: number;
+  readonly stdout: Buffer
+  readonly stderr: Buffer
+  readonly exitCode: number
 }
 export interface ImageOperations {
-    /** Same image asked for twice at once: pulled once. Answers the image id. */
-    pull(ctx: Ctx, input: {
-        readonly reference: string;
-        readonly auth: RegistryAuth | undefined;
-    }): Promise<ImageId>;
-    /** By id, id prefix, tag or digest; undefined if absent. */
-    find(reference: string): Image | undefined;
-    /** All, or the one that the reference names. */
-    list(reference?: string): readonly Image[];
-    /** By any name or id: removes the image with all its names. Absent is fine. */
-    remove(ctx: Ctx, reference: string): Promise<void>;
-    /** Answers at once, from a figure that is kept up to date. */
-    usage(): StoreUsage;
+  /** Same image asked for twice at once: pulled once. Answers the image id. */
+  pull(
+    ctx: Ctx,
+    input: {
+      readonly reference: string
+      readonly auth: RegistryAuth | undefined
+    },
+  ): Promise<ImageId>
+  /** By id, id prefix, tag or digest; undefined if absent. */
+  find(reference: string): Image | undefined
+  /** All, or the one that the reference names. */
+  list(reference?: string): readonly Image[]
+  /** By any name or id: removes the image with all its names. Absent is fine. */
+  remove(ctx: Ctx, reference: string): Promise<void>
+  /** Answers at once, from a figure that is kept up to date. */
+  usage(): StoreUsage
 }
 export interface StatsOperations {
-    container(ctx: Ctx, id: string): Promise<ContainerStats>;
-    containers(ctx: Ctx, filter: ContainerFilter): Promise<readonly ContainerStats[]>;
+  container(ctx: Ctx, id: string): Promise<ContainerStats>
+  containers(ctx: Ctx, filter: ContainerFilter): Promise<readonly ContainerStats[]>
 }
 export interface NodeOperations {
-    status(ctx: Ctx): Promise<NodeStatus>;
+  status(ctx: Ctx): Promise<NodeStatus>
 }
 export interface NodeCondition {
-    readonly isTrue: boolean;
-    /** CamelCase word; "" when true. */
-    readonly reason: string;
-    readonly message: string;
+  readonly isTrue: boolean
+  /** CamelCase word; "" when true. */
+  readonly reason: string
+  readonly message: string
 }
 export interface NodeStatus {
-    readonly runtime: NodeCondition;
-    readonly network: NodeCondition;
-    readonly cgroupDriver: 'cgroupfs' | 'systemd';
-    /** Sorted by name; "" is the default one. */
-    readonly handlers: readonly RuntimeHandlerStatus[];
-    readonly hasSupplementalGroupsPolicy: boolean;
+  readonly runtime: NodeCondition
+  readonly network: NodeCondition
+  readonly cgroupDriver: 'cgroupfs' | 'systemd'
+  /** Sorted by name; "" is the default one. */
+  readonly handlers: readonly RuntimeHandlerStatus[]
+  readonly hasSupplementalGroupsPolicy: boolean
 }
 export interface RuntimeHandlerStatus {
-    readonly name: string;
-    readonly hasRecursiveReadOnlyMounts: boolean;
-    readonly hasUserNamespaces: boolean;
+  readonly name: string
+  readonly hasRecursiveReadOnlyMounts: boolean
+  readonly hasUserNamespaces: boolean
 }
 /** The engine with its life time: start() recovers what a former daemon left; stop() leaves containers running. */
 export interface EngineService {
-    start(ctx: Ctx): Promise<void>;
-    stop(): Promise<void>;
-    /** False until start() has finished. */
-    isReady(): boolean;
-    as(owner: Owner): Engine;
+  start(ctx: Ctx): Promise<void>
+  stop(): Promise<void>
+  /** False until start() has finished. */
+  isReady(): boolean
+  as(owner: Owner): Engine
 }

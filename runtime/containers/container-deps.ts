@@ -10,6 +10,7 @@ import type { ImageStore } from '../images/image-store.ts'
 import type { Container } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
 import type { BundleInput, PreparedBundle } from '../oci/prepare-bundle.ts'
+import type { RuntimeFeatures } from '../oci/runtime-features.ts'
 import type { MakeOnce } from '../state/make-once.ts'
 import type { Names } from '../state/names.ts'
 import type { Paths } from '../state/paths.ts'
@@ -51,9 +52,8 @@ export interface Bundles {
 
 /** The OCI runtime of a handler, and the control groups that it makes. */
 export interface OciRuntimes {
-  /** Absolute path. Errors: `failed-precondition` when the program is missing. */
-  path(handler: string): Promise<string>
-  hasRecursiveReadOnlyMounts(handler: string): Promise<boolean>
+  /** Errors: `not-found` if the handler is not configured, `failed-precondition` if its program is missing. */
+  find(ctx: Ctx, handler: string): Promise<RuntimeFeatures>
   /** `runc delete --force`; absent is fine. */
   delete(ctx: Ctx, input: { readonly handler: string; readonly id: ContainerId }): Promise<void>
   readonly hasSystemdCgroup: boolean

@@ -13,7 +13,6 @@ import type { PreparedBundle } from '../oci/prepare-bundle.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 import { containerName } from './container-name.ts'
-import { signalNumber } from './signals.ts'
 
 interface Creation {
   readonly container: Container
@@ -80,8 +79,7 @@ async function makeContainer(
 async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Promise<PreparedBundle> {
   const { container, pod, image, undo } = creation
   const paths = deps.paths.container(container.id)
-  const runtimePath = await deps.runtimes.path(pod.runtimeHandler)
-  ctx.log.debug({ containerId: container.id, runtimePath }, 'making a bundle')
+  const { hasRecursiveReadOnlyMounts } = await deps.runtimes.find(ctx, pod.runtimeHandler)
   deps.table.setStage(container.id, 'root file system')
   undo.push('remove files', () => removePath(paths.directory))
   await makeDirectory(paths.rootfs, 0o700)
@@ -91,7 +89,7 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
   await deps.images.rootfs.prepare(ctx, { key: container.id, imageId: image.id, target: paths.rootfs })
   deps.table.setStage(container.id, 'bundle')
   if (container.logPath) await makeDirectory(dirname(container.logPath))
-  const bundle = await deps.bundles.prepare(ctx, {
+  return deps.bundles.prepare(ctx, {
     id: container.id,
     config: container.config,
     pod,
@@ -102,10 +100,8 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
     bundlePath: paths.bundle,
     rootfsPath: paths.rootfs,
     targetPid: targetPid(deps, container),
-    hasRecursiveReadOnlyMounts: await deps.runtimes.hasRecursiveReadOnlyMounts(pod.runtimeHandler),
+    hasRecursiveReadOnlyMounts,
   })
-  signalNumber(bundle.stopSignal) // an image may name anything: better now than when it must stop
-  return bundle
 }
 
 /** PID mode TARGET joins the namespace of a running container of the same pod (CRI NamespaceOption.target_id). */

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { abortError, type Ctx, throwIfAborted } from '#base/context'
 import { RuntimeError } from '#base/errors'
@@ -6,7 +7,6 @@ import type { ExecSession } from '#shim/shim'
 import type { ContainerOperations, ExecSyncInput, ExecSyncResult } from '../engine.ts'
 import type { Container } from '../model/container.ts'
 import type { ContainerDeps } from './container-deps.ts'
-import { SIGKILL } from './signals.ts'
 
 /**
  * Runs a command in a running container and answers when it ends, with what it wrote. When time is up or the caller
@@ -62,7 +62,7 @@ async function collect(
   const signals = input.timeoutMs > 0 ? [ctx.signal, AbortSignal.timeout(input.timeoutMs)] : [ctx.signal]
   const signal = AbortSignal.any(signals)
   const kill = (): void => {
-    session.kill(SIGKILL)
+    session.kill(constants.signals.SIGKILL)
   }
   signal.addEventListener('abort', kill, { once: true })
   if (signal.aborted) kill()

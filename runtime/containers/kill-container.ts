@@ -1,8 +1,8 @@
+import { constants } from 'node:os'
 import { type Ctx, orAborted } from '#base/context'
 import { RuntimeError } from '#base/errors'
 import type { Container } from '../model/container.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
-import { SIGKILL } from './signals.ts'
 
 /** Sends a signal to the container's init through its shim, which alone knows that the pid is still this one. */
 export async function signalContainer(
@@ -18,10 +18,10 @@ export async function signalContainer(
  * when a process is stuck in the kernel.
  */
 export async function killContainer(deps: ContainerDeps, ctx: Ctx, container: Container): Promise<void> {
-  await signalContainer(deps, ctx, { container, signal: SIGKILL })
+  await signalContainer(deps, ctx, { container, signal: constants.signals.SIGKILL })
   // In its own PID namespace everything dies with init; in a shared one the others have to be found.
   if (container.config.security.namespaces.pid !== 'container') {
-    await deps.host.killCgroup(ctx, deps.runtimes.cgroups(container.cgroupsPath), SIGKILL)
+    await deps.host.killCgroup(ctx, deps.runtimes.cgroups(container.cgroupsPath), constants.signals.SIGKILL)
   }
   const signal = AbortSignal.timeout(containerLimits.killTimeoutMs)
   try {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { type Ctx, detached, orAborted } from '#base/context'
 import { isKind } from '#base/errors'
@@ -9,7 +10,6 @@ import { nextContainerPhase } from '../state/container-machine.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 import { containerName } from './container-name.ts'
 import { killContainer } from './kill-container.ts'
-import { SIGKILL } from './signals.ts'
 
 /** Kills what runs, removes root file system, files and record. Goes on without its caller. */
 export function createRemoveContainer(deps: ContainerDeps): ContainerOperations['remove'] {
@@ -69,7 +69,7 @@ export async function deleteLeftContainer(
   container: Container,
 ): Promise<void> {
   const cgroups = container.cgroupsPath === '' ? [] : deps.runtimes.cgroups(container.cgroupsPath)
-  if (cgroups.length > 0) await deps.host.killCgroup(ctx, cgroups, SIGKILL)
+  if (cgroups.length > 0) await deps.host.killCgroup(ctx, cgroups, constants.signals.SIGKILL)
   const handler = deps.pods.get(container.podId)?.runtimeHandler ?? ''
   await deps.runtimes.delete(ctx, { handler, id: container.id })
   if (cgroups.length > 0) await deps.host.removeCgroup(ctx, cgroups)

@@ -60,7 +60,8 @@ async function launch(
   { container, pod }: { readonly container: Container; readonly pod: Pod },
 ): Promise<ShimState> {
   try {
-    await deps.shims.launch(ctx, await shimSpec(deps, container, pod))
+    const { path } = await deps.runtimes.find(ctx, pod.runtimeHandler)
+    await deps.shims.launch(ctx, shimSpec(deps, container, path))
     return await orAborted(ctx, deps.supervisor.watch(ctx, container.id))
   } catch (err) {
     const failure = withContext(`cannot start container "${container.id}"`, err)
@@ -69,12 +70,12 @@ async function launch(
   }
 }
 
-async function shimSpec(deps: ContainerDeps, container: Container, pod: Pod): Promise<ShimSpec> {
+function shimSpec(deps: ContainerDeps, container: Container, runtimePath: string): ShimSpec {
   const paths = deps.paths.container(container.id)
   return {
     id: container.id,
     bundlePath: paths.bundle,
-    runtimePath: await deps.runtimes.path(pod.runtimeHandler),
+    runtimePath,
     runtimeRoot: deps.paths.runtimeRoot,
     socketPath: paths.socket,
     exitPath: paths.exitFile,

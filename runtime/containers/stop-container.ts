@@ -4,9 +4,9 @@ import { isKind } from '#base/errors'
 import type { ContainerId } from '#base/ids'
 import type { ContainerOperations } from '../engine.ts'
 import type { Container } from '../model/container.ts'
+import { signalNumber } from '../oci/stop-signal.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 import { killContainer, signalContainer } from './kill-container.ts'
-import { signalNumber } from './signals.ts'
 
 /** Grace that ends after a time-out; a second caller may shorten it, never lengthen it. */
 interface Grace {

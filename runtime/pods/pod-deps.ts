@@ -25,8 +25,7 @@ export interface PodDeps {
   readonly paths: Paths
   /** Path of lighter-pause. */
   readonly pauseProgram: string
-  /** Directories that the pause process of a pod joins, one per hierarchy; they are made when missing. */
-  readonly pauseCgroups: (pod: Pod) => readonly string[]
+  readonly pauseCgroup: PauseCgroup
   /** Text of a pod's resolv.conf. */
   readonly resolvConf: (pod: Pod) => Promise<string>
   readonly hasRuntimeHandler: (name: string) => boolean
@@ -35,6 +34,14 @@ export interface PodDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
+}
+
+/** The control group that a pod's pause process has to itself. */
+export interface PauseCgroup {
+  /** One directory per hierarchy. Errors: `invalid-argument` for a cgroup parent that cannot be one. */
+  directories(pod: Pod): readonly string[]
+  /** Makes them. */
+  make(pod: Pod): Promise<readonly string[]>
 }
 
 /** Limits of pod operations; all of them end, whatever hangs. */

@@ -94,8 +94,7 @@ async function createNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<numb
     (hasIpc ? namespaceFlags.ipc : 0) |
     (hasPause ? namespaceFlags.pid : 0)
   if (flags === 0) return undefined
-  const pauseCgroups = hasPause ? deps.pauseCgroups(pod) : []
-  await Promise.all(pauseCgroups.map(path => makeDirectory(path)))
+  const pauseCgroups = hasPause ? await deps.pauseCgroup.make(pod) : []
   return deps.host.createSandbox(ctx, {
     directory: deps.paths.pod(pod.id).directory,
     flags,

@@ -1,11 +1,10 @@
+import { constants } from 'node:os'
 import { type Ctx, detached } from '#base/context'
 import { messageOf } from '#base/errors'
 import { pathExists, removePath } from '#base/files'
 import type { Pod } from '../model/pod.ts'
 import { type PodDeps, podLimits } from './pod-deps.ts'
 import { podAttachment } from './pod-network.ts'
-
-const SIGKILL = 9
 
 /**
  * Releases the pod's network. Never fails: what cannot be released now, the janitor goes on with. Answers whether
@@ -30,8 +29,8 @@ export async function releaseNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Prom
   const paths = deps.paths.pod(pod.id)
   const own = detached(ctx, podLimits.teardownTimeoutMs)
   // By cgroup, not by pid: that also finds one whose pid was never recorded.
-  const cgroups = pausesInPod(pod) ? deps.pauseCgroups(pod) : []
-  if (cgroups.length > 0) await deps.host.killCgroup(own, cgroups, SIGKILL)
+  const cgroups = pausesInPod(pod) ? deps.pauseCgroup.directories(pod) : []
+  if (cgroups.length > 0) await deps.host.killCgroup(own, cgroups, constants.signals.SIGKILL)
   await deps.host.unmount(own, [paths.network, paths.ipc, paths.uts, paths.pid, paths.shm])
   if (cgroups.length > 0) await deps.host.removeCgroup(own, cgroups)
 }

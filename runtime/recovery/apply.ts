@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { type Ctx, detached } from '#base/context'
 import { messageOf } from '#base/errors'
@@ -5,7 +6,6 @@ import { removePath } from '#base/files'
 import { type ContainerId, type PodId, parseContainerId, parsePodId } from '#base/ids'
 import type { ContainerDeps } from '../containers/container-deps.ts'
 import { removeContainer, removeContainerFiles } from '../containers/remove-container.ts'
-import { SIGKILL } from '../containers/signals.ts'
 import type { PodDeps } from '../pods/pod-deps.ts'
 import { removePod } from '../pods/remove-pod-sandbox.ts'
 import { stopPod } from '../pods/stop-pod-sandbox.ts'
@@ -122,7 +122,7 @@ async function sweep(ctx: Ctx, deps: ApplyDeps, strays: Strays): Promise<void> {
 
 async function endShim(ctx: Ctx, deps: ApplyDeps, socketPath: string): Promise<void> {
   try {
-    await deps.containers.shims.kill(ctx, socketPath, SIGKILL)
+    await deps.containers.shims.kill(ctx, socketPath, constants.signals.SIGKILL)
   } finally {
     await removePath(socketPath)
   }

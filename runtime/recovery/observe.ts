@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Ctx, detached } from '#base/context'
 import { errnoOf, isKind, messageOf } from '#base/errors'
@@ -7,6 +7,7 @@ import type { ContainerId } from '#base/ids'
 import type { Network } from '#cni/network'
 import type { Host } from '#shim/host'
 import type { ReadExitFile, ShimState, Shims } from '#shim/shim'
+import { readMounts } from '../host/mountinfo.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import type { Container } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
@@ -59,7 +60,7 @@ export interface ObserveDeps {
 const shimAnswerMs = 30_000
 
 export async function observe(ctx: Ctx, deps: ObserveDeps): Promise<Observation> {
-  const mounts = await mountPoints()
+  const mounts = new Set((await readMounts()).map(mount => mount.mountPoint))
   const podIds = new Set<string>(deps.pods.map(pod => pod.id))
   const [pods, containers, strays] = await Promise.all([
     Promise.all(deps.pods.map(async pod => ({ pod, isAlive: await isPodAlive(ctx, deps, { pod, mounts }) }))),
@@ -142,15 +143,4 @@ async function namesIn(directory: string): Promise<readonly string[]> {
     if (errnoOf(err) === 'ENOENT') return []
     throw fileError(`cannot read ${directory}`, err)
   }
-}
-
-/** Mount points of this mount namespace (proc(5), /proc/PID/mountinfo, field 5). */
-async function mountPoints(): Promise<ReadonlySet<string>> {
-  const text = await readFile('/proc/self/mountinfo', 'utf8')
-  const paths = text.split('\n').map(line => line.split(' ')[4] ?? '')
-  return new Set(
-    paths.map(path =>
-      path.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
-    ),
-  )
 }

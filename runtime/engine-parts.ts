@@ -1,0 +1,182 @@
+import { join } from 'node:path'
+import type { Clock } from '#base/clock'
+import type { ContainerId, Ids, PodId } from '#base/ids'
+import { createKeyedLock } from '#base/locks'
+import type { Log } from '#base/log'
+import { createNetwork } from '#cni/cni'
+import type { NetworkService } from '#cni/network'
+import { readExitFile } from '#shim/exit-file'
+import type { Host } from '#shim/host'
+import { createShims } from '#shim/shims'
+import type { ContainerDeps } from './containers/container-deps.ts'
+import { createOciRuntimes } from './containers/oci-runtimes.ts'
+import { createPodContainers } from './containers/pod-containers.ts'
+import { deleteLeftContainer } from './containers/remove-container.ts'
+import { createSupervisor } from './containers/supervisor.ts'
+import type { EngineConfig } from './engine-config.ts'
+import { cgroupDirectories, cgroupsPathFor, makeCgroup } from './host/cgroup-paths.ts'
+import type { CgroupLayout } from './host/cgroups.ts'
+import type { HostFacts } from './host/host-facts.ts'
+import { resolvConf } from './host/resolv-conf.ts'
+import { createImageStore } from './images/create-image-store.ts'
+import type { ImageStore } from './images/image-store.ts'
+import type { Container } from './model/container.ts'
+import type { Pod } from './model/pod.ts'
+import { prepareBundle } from './oci/prepare-bundle.ts'
+import { writeExecProcess } from './oci/process-spec.ts'
+import { createRuntimeFinder } from './oci/runtime-features.ts'
+import { createNetworkJanitor } from './pods/network-janitor.ts'
+import type { PauseCgroup, PodDeps } from './pods/pod-deps.ts'
+import { decodeContainer, encodeContainer } from './state/container-record.ts'
+import { createMakeOnce } from './state/make-once.ts'
+import { createNames } from './state/names.ts'
+import type { Paths } from './state/paths.ts'
+import { decodePod, encodePod } from './state/pod-record.ts'
+import { createRecordStore } from './state/record-store.ts'
+import { createTable, type Table } from './state/table.ts'
+
+export interface PartsInput {
+  readonly config: EngineConfig
+  readonly paths: Paths
+  readonly host: Host
+  readonly facts: HostFacts
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+}
+
+/** Everything the engine is made of, put together and not started. */
+export interface EngineParts {
+  readonly images: ImageStore
+  readonly network: NetworkService
+  readonly pods: PodDeps
+  readonly containers: ContainerDeps
+}
+
+export function createEngineParts(input: PartsInput): EngineParts {
+  const network = createNetwork({
+    confDir: input.config.cniConfDir,
+    binDirs: input.config.cniBinDirs,
+    cacheDir: input.paths.cniCache,
+    pluginTimeoutMs: input.config.limits.cniPluginTimeoutMs,
+    programs: input.host,
+    clock: input.clock,
+    log: input.log,
+  })
+  const images = createImageStore({
+    rootDir: input.config.rootDir,
+    unpackProgram: join(input.config.programsDir, 'lighter-unpack'),
+    registries: input.config.registries,
+    limits: input.config.limits,
+    host: input.host,
+    clock: input.clock,
+    ids: input.ids,
+    log: input.log,
+  })
+  const podTable = createPodTable(input)
+  const containers = createContainerParts(input, images, podTable)
+  const pods = createPodParts(input, { podTable, network, containers })
+  return { images, network, pods, containers }
+}
+
+function createPodTable({ paths, log }: PartsInput): Table<Pod> {
+  const store = createRecordStore({
+    directory: paths.podRecords,
+    quarantineDirectory: paths.quarantine,
+    encode: encodePod,
+    decode: decodePod,
+    log,
+  })
+  return createTable('pod sandbox', store)
+}
+
+function createContainerParts(input: PartsInput, images: ImageStore, pods: Table<Pod>): ContainerDeps {
+  const { config, paths, host, facts, clock, ids, log } = input
+  const store = createRecordStore<Container>({
+    directory: paths.containerRecords,
+    quarantineDirectory: paths.quarantine,
+    encode: encodeContainer,
+    decode: decodeContainer,
+    log,
+  })
+  const table = createTable('container', store)
+  const searchPath = process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  const finder = createRuntimeFinder({ programs: host, kernel: facts.kernel, searchPath })
+  const runtimes = createOciRuntimes({
+    config,
+    finder,
+    programs: host,
+    cgroups: facts.cgroups,
+    runtimeRoot: paths.runtimeRoot,
+  })
+  const shims = createShims({ host, programPath: join(config.programsDir, 'lighter-shim'), log })
+  const supervisor = createSupervisor({
+    table,
+    shims,
+    readExitFile,
+    paths,
+    killLost: (ctx, container) => deleteLeftContainer({ runtimes, pods, host }, ctx, container),
+    now: () => clock.now(),
+    log,
+  })
+  return {
+    table,
+    pods,
+    names: createNames('container', id => table.get(id)?.phase ?? 'unknown'),
+    locks: createKeyedLock(),
+    makeOnce: createMakeOnce<ContainerId>('container'),
+    host,
+    shims,
+    supervisor,
+    images,
+    bundles: {
+      prepare: (ctx, bundle) => prepareBundle(ctx, { facts, host }, bundle),
+      writeProcess: ({ path, ...process }) => writeExecProcess({ ...process, processPath: path }),
+    },
+    runtimes,
+    paths,
+    limits: config.limits,
+    clock,
+    ids,
+    log,
+  }
+}
+
+function createPodParts(
+  input: PartsInput,
+  parts: {
+    readonly podTable: Table<Pod>
+    readonly network: NetworkService
+    readonly containers: ContainerDeps
+  },
+): PodDeps {
+  const { config, paths, host, facts, clock, ids, log } = input
+  const { podTable: table, network, containers } = parts
+  const handlers = new Set(['', ...config.runtimeHandlers.map(handler => handler.name)])
+  return {
+    table,
+    names: createNames('pod sandbox', id => table.get(id)?.phase ?? 'unknown'),
+    locks: createKeyedLock(),
+    makeOnce: createMakeOnce<PodId>('pod sandbox'),
+    host,
+    network,
+    janitor: createNetworkJanitor({ network, clock, log }),
+    paths,
+    pauseProgram: join(config.programsDir, 'lighter-pause'),
+    pauseCgroup: createPauseCgroup(facts.cgroups),
+    resolvConf: pod => resolvConf(pod.config.dns),
+    hasRuntimeHandler: name => handlers.has(name),
+    containers: createPodContainers(containers),
+    clock,
+    ids,
+    log,
+  }
+}
+
+function createPauseCgroup(layout: CgroupLayout): PauseCgroup {
+  const pathOf = (pod: Pod): string => cgroupsPathFor(layout, pod.config.cgroupParent, pod.id)
+  return {
+    directories: pod => cgroupDirectories(layout, pathOf(pod)),
+    make: pod => makeCgroup(layout, pathOf(pod)),
+  }
+}

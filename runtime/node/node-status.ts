@@ -1,0 +1,55 @@
+import type { Ctx } from '#base/context'
+import { messageOf } from '#base/errors'
+import type { Network } from '#cni/network'
+import type { OciRuntimes } from '../containers/container-deps.ts'
+import type { NodeCondition, NodeOperations, RuntimeHandlerStatus } from '../engine.ts'
+import type { EngineConfig } from '../engine-config.ts'
+import type { CgroupLayout } from '../host/cgroups.ts'
+
+export interface NodeDeps {
+  readonly config: Pick<EngineConfig, 'runtimeHandlers' | 'defaultRuntimeHandler'>
+  readonly runtimes: OciRuntimes
+  readonly network: Pick<Network, 'condition'>
+  readonly cgroups: CgroupLayout
+}
+
+/** What the node can do, and whether it can do it now (CRI Status). */
+export function nodeOperations(deps: NodeDeps): NodeOperations {
+  return {
+    async status(ctx) {
+      const names = ['', ...deps.config.runtimeHandlers.map(handler => handler.name)].sort()
+      const handlers = await Promise.all(names.map(name => handlerStatus(ctx, deps, name)))
+      return {
+        runtime: await runtimeCondition(ctx, deps),
+        network: networkCondition(deps),
+        cgroupDriver: deps.cgroups.driver,
+        handlers,
+        hasSupplementalGroupsPolicy: true,
+      }
+    },
+  }
+}
+
+async function runtimeCondition(ctx: Ctx, deps: NodeDeps): Promise<NodeCondition> {
+  try {
+    await deps.runtimes.find(ctx, deps.config.defaultRuntimeHandler)
+    return { isTrue: true, reason: '', message: '' }
+  } catch (err) {
+    return { isTrue: false, reason: 'OCIRuntimeNotReady', message: messageOf(err) }
+  }
+}
+
+function networkCondition(deps: NodeDeps): NodeCondition {
+  const { isReady, message } = deps.network.condition()
+  return { isTrue: isReady, reason: isReady ? '' : 'NetworkPluginNotReady', message }
+}
+
+/** User namespaces are not built yet, whatever the OCI runtime could do. */
+async function handlerStatus(ctx: Ctx, deps: NodeDeps, name: string): Promise<RuntimeHandlerStatus> {
+  try {
+    const { hasRecursiveReadOnlyMounts } = await deps.runtimes.find(ctx, name)
+    return { name, hasRecursiveReadOnlyMounts, hasUserNamespaces: false }
+  } catch {
+    return { name, hasRecursiveReadOnlyMounts: false, hasUserNamespaces: false } // the condition says why
+  }
+}
