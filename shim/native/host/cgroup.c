@@ -17,7 +17,8 @@ enum {
 	DEPTH_MAX = 64,	     /* of cgroups below the one that was named */
 	BUSY_MS = 2000,	     /* for the kernel to take a cgroup's last, dead process out */
 	BUSY_PAUSE_MS = 5,
-	KILL_ROUNDS = 256,   /* for processes that fork while they are killed */
+	BATCH = 256,	     /* processes signalled together */
+	KILL_ROUNDS = 4096,  /* batches, with those of processes that fork while they are killed */
 	PIDS_MAX = 4 * 1024 * 1024,
 };
 
@@ -120,93 +121,109 @@ static int list_processes(const char *cgroup, struct pids *pids, struct error *e
 	return 0;
 }
 
-/* cgroup v2 kills all of a cgroup and what is below at once. 1: done, 0: there is no such file. */
-static int kill_at_once(const char *cgroup)
-{
-	char path[4096];
-	SCOPED_FD fd = -1;
+/* A process that was found in a cgroup, and the pidfd that was opened for its id. */
+struct target {
+	pid_t pid;
+	int pidfd;
+};
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/cgroup.kill", cgroup) >= sizeof(path))
-		return 0;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd >= 0 && write(fd, "1", 1) == 1;
+/* Signals those targets that are still listed after their pidfds were opened: another's id may have become the
+ * same before. Adds them to `signalled`. */
+static int signal_targets(const char *cgroup, const struct target *targets, int number, struct pids *signalled,
+			  struct error *err)
+{
+	struct pids now = {0};
+	int result = list_processes(cgroup, &now, err);
+
+	for (int i = 0; i < BATCH; i++) {
+		if (targets[i].pid == 0)
+			break;
+		if (result == 0 && targets[i].pidfd >= 0 && has_pid(&now, targets[i].pid) &&
+		    kernel_pidfd_send_signal(targets[i].pidfd, number) == 0)
+			result = add_pid(signalled, targets[i].pid, err);
+		if (targets[i].pidfd >= 0)
+			close(targets[i].pidfd);
+	}
+	free(now.items);
+	return result;
 }
 
-/* Signals a listed process only if it is still there after its pidfd was opened: else the id may be another's. */
-static int signal_process(const char *cgroup, pid_t pid, int number, struct error *err)
+/* Signals a batch of the processes that were not signalled yet. Answers how many there were, or -1. */
+static int signal_new(const char *cgroup, int number, struct pids *signalled, struct error *err)
 {
-	SCOPED_FD pidfd = kernel_pidfd_open(pid);
-	struct pids now = {0};
-	int is_listed;
+	struct target targets[BATCH] = {{0}};
+	struct pids found = {0};
+	int count = 0;
 
-	if (pidfd < 0)
-		return 0;
-	if (list_processes(cgroup, &now, err) < 0) {
-		free(now.items);
+	if (list_processes(cgroup, &found, err) < 0) {
+		free(found.items);
 		return -1;
 	}
-	is_listed = has_pid(&now, pid);
-	free(now.items);
-	return is_listed && kernel_pidfd_send_signal(pidfd, number) == 0;
-}
-
-/* Signals every process once, until there is none that was not signalled yet. */
-static int kill_one_by_one(const char *cgroup, int number, struct pids *signalled, struct error *err)
-{
-	struct pids found = {0};
-	int result = 0, is_new = 1;
-
-	for (int round = 0; result == 0 && is_new; round++) {
-		if (round == KILL_ROUNDS) {
-			result = error_set(err, EAGAIN, "the processes of cgroup %s start new ones faster than they are killed",
-					   cgroup);
-			break;
-		}
-		is_new = 0;
-		result = list_processes(cgroup, &found, err);
-		for (size_t i = 0; result == 0 && i < found.count; i++) {
-			if (has_pid(signalled, found.items[i]))
-				continue;
-			is_new = 1;
-			result = signal_process(cgroup, found.items[i], number, err);
-			if (result == 1)
-				result = add_pid(signalled, found.items[i], err);
-		}
+	for (size_t i = 0; i < found.count && count < BATCH; i++) {
+		if (has_pid(signalled, found.items[i]))
+			continue;
+		targets[count++] = (struct target){found.items[i], kernel_pidfd_open(found.items[i])};
 	}
 	free(found.items);
-	return result;
+	if (count > 0 && signal_targets(cgroup, targets, number, signalled, err) < 0)
+		return -1;
+	return count;
+}
+
+/* Signals every process once, until there is none that was not signalled yet. Answers 0 or -1. */
+static int kill_one_by_one(const char *cgroup, int number, int64_t *count, struct error *err)
+{
+	struct pids signalled = {0};
+	int found = 1;
+
+	for (int round = 0; found > 0; round++) {
+		if (round == KILL_ROUNDS)
+			found = error_set(err, EAGAIN, "cgroup %s starts processes faster than they are killed", cgroup);
+		else
+			found = signal_new(cgroup, number, &signalled, err);
+	}
+	*count += (int64_t)signalled.count;
+	free(signalled.items);
+	return found;
+}
+
+/* cgroup v2 kills all of a cgroup and what is below at once. 1: done, 0: there is no such file, -1: failed. */
+static int kill_at_once(const char *cgroup, int64_t *count, struct error *err)
+{
+	SCOPED_FD directory = open(cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	SCOPED_FD file = directory < 0 ? -1 : openat(directory, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+	struct pids listed = {0};
+	int result;
+
+	if (file < 0)
+		return 0;
+	result = list_processes(cgroup, &listed, err);
+	*count += (int64_t)listed.count;
+	free(listed.items);
+	if (result < 0)
+		return -1;
+	if (write(file, "1", 1) != 1)
+		return errno == ENODEV ? 1 : error_errno(err, errno, "cannot kill cgroup %s", cgroup);
+	return 1;
 }
 
 int request_kill_cgroup(const struct frame *request, struct frame_writer *answer, struct error *err)
 {
 	static const int64_t signals[2] = {1, NSIG - 1};
 	SCOPED_TEXTS cgroups = NULL;
-	struct pids signalled = {0};
 	int64_t number, count = 0;
-	int result = 0;
 
 	if (request_paths(request, TAG_CGROUP, "cgroup", &cgroups, err) < 0 ||
 	    request_integer(request, TAG_SIGNAL, signals, &number, err) < 0)
 		return -1;
-	for (char **cgroup = cgroups; *cgroup && result == 0; cgroup++) {
-		size_t before = signalled.count;
+	for (char **cgroup = cgroups; *cgroup; cgroup++) {
+		int killed = number == SIGKILL ? kill_at_once(*cgroup, &count, err) : 0;
 
-		if (number == SIGKILL) {
-			result = list_processes(*cgroup, &signalled, err);
-			count += (int64_t)signalled.count;
-			if (result == 0 && kill_at_once(*cgroup))
-				continue;
-			count -= (int64_t)signalled.count;
-			signalled.count = before = 0;
-		}
-		if (result == 0)
-			result = kill_one_by_one(*cgroup, (int)number, &signalled, err);
-		count += (int64_t)(signalled.count - before);
+		if (killed < 0 || (killed == 0 && kill_one_by_one(*cgroup, (int)number, &count, err) < 0))
+			return -1;
 	}
-	free(signalled.items);
-	if (result == 0)
-		frame_put_integer(answer, TAG_EXIT_CODE, count);
-	return result;
+	frame_put_integer(answer, TAG_EXIT_CODE, count);
+	return 0;
 }
 
 static int remove_cgroup(int parent_fd, const char *name, void *context, struct error *err)

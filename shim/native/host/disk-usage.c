@@ -117,8 +117,11 @@ int request_disk_usage(const struct frame *request, struct frame_writer *answer,
 	if (request_paths(request, TAG_PATH, "path", &paths, err) < 0)
 		return -1;
 	for (char **path = paths; *path; path++) {
-		struct tree tree = {
-			.on_file = on_file, .on_enter = on_enter, .on_mount = on_mount, .context = &usage};
+		struct tree tree = {.on_file = on_file,
+				    .on_enter = on_enter,
+				    .on_mount = on_mount,
+				    .is_top_free = 1,
+				    .context = &usage};
 		int result = tree_walk(&tree, *path, err);
 
 		tree_free(&tree);

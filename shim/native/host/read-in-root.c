@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,9 +34,12 @@ static int open_regular(const char *root, const char *path, struct error *err)
 	char again[32];
 	int fd;
 
+	/* ENOENT is for the file only: without its root nothing can be said about it. */
 	if (root_fd < 0)
-		return error_errno(err, errno, "cannot open root %s", root);
+		return error_set(err, 0, "cannot open root %s: %s", root, strerror(errno));
 	path_fd = resolve(root_fd, path);
+	if (path_fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return error_set(err, ENOENT, "%s in %s leads nowhere", path, root);
 	if (path_fd < 0 || fstat(path_fd, &info) < 0)
 		return error_errno(err, errno, "cannot open %s in %s", path, root);
 	if (!S_ISREG(info.st_mode))

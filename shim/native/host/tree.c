@@ -139,7 +139,8 @@ static int visit_entries(struct tree *tree, int directory_fd, struct error *err)
 /* Goes down: *current becomes the directory `name`, which is freed. 1: entered, 0: passed over, -1: failed. */
 static int enter(struct tree *tree, int *current, char *name, struct error *err)
 {
-	int fd = kernel_openat2(*current, name, OPEN_FLAGS, RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+	int may_cross = tree->depth == 0 && tree->is_top_free;
+	int fd = kernel_openat2(*current, name, OPEN_FLAGS, may_cross ? 0 : RESOLVE_NO_XDEV | RESOLVE_BENEATH);
 	int result = 0;
 
 	if (fd < 0) {

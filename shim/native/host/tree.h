@@ -25,6 +25,7 @@ struct tree {
 	int (*on_leave)(struct tree *tree, int parent_fd, const char *name, struct error *err);
 	/* A directory on which something is mounted. */
 	int (*on_mount)(struct tree *tree, int parent_fd, const char *name, struct error *err);
+	int is_top_free; /* 1: the top may be a mount point itself */
 	void *context;
 	struct tree_level *levels;
 	size_t depth, levels_room;
