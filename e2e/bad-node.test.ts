@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'node:test'
+import { runtimeMethods } from '../cri/grpc/methods.ts'
+import { podConfig } from './harness/configs.ts'
+import { eventually } from './harness/eventually.ts'
+import { fails } from './harness/expect.ts'
+import { mustRun } from './harness/program.ts'
+import { useWorld } from './harness/world.ts'
+
+const rootBytes = 96 * 1024 * 1024
+
+// The root of the daemon is a small file system of its own, so that it can be full.
+const story = useWorld({
+  config: `runtimes:
+  handlers:
+    runc:
+      path: runc
+    missing:
+      path: /nonexistent/bin/runc
+`,
+  async prepare(scratch) {
+    await mkdir(scratch.rootDir, { recursive: true })
+    await mustRun(['mount', '-t', 'tmpfs', '-o', `size=${String(rootBytes)}`, 'lt-root', scratch.rootDir])
+    return []
+  },
+})
+
+test(
+  'a runtime handler whose program is missing gives an error that names it; the others work',
+  story(async s => {
+    const config = podConfig(s.scratch)
+    await assert.rejects(async () => {
+      const id = await s.cri.runPod(config, 'missing')
+      const container = await s.cri.createContainer(id, s.container(), config)
+      await s.cri.startContainer(container)
+    }, /\/nonexistent\/bin\/runc/)
+    assert.equal(await s.exec(await s.run(await s.runPod()), 'echo', 'fine'), 'fine')
+  }),
+)
+
+test(
+  'a full disk gives errors that say so, leaves nothing half-done, and all works when there is room again',
+  story(async s => {
+    const pod = await s.runPod()
+    const id = await s.run(pod)
+    const filler = join(s.scratch.rootDir, 'filler')
+    await fill(s.scratch.rootDir, filler)
+    await fails(s.runPod({ name: 'no-room' }), 'resourceExhausted', /ENOSPC|no space|disk/i)
+    await fails(s.cri.pull(s.registry.webServer), 'resourceExhausted', /ENOSPC|no space|disk/i)
+    assert.deepEqual(await s.cri.listPods(), [pod.id])
+    await s.cri.stopContainer(id, 0)
+    assert.equal((await s.cri.containerStatus(id)).exitCode, 137)
+    await rm(filler)
+    await s.cri.removeContainer(id)
+    await s.cri.pull(s.registry.webServer)
+    assert.equal(await s.exec(await s.run(await s.runPod()), 'echo', 'fine'), 'fine')
+  }),
+)
+
+/** Writes until nothing more fits. */
+async function fill(dir: string, file: string): Promise<void> {
+  const { bavail, bsize } = await statfs(dir)
+  await writeFile(file, '')
+  await mustRun(['fallocate', '-l', String(bavail * bsize), file])
+}
+
+test(
+  'a missing CNI directory is no reason not to start',
+  story(async s => {
+    await s.daemon.stop()
+    const moved = `${s.scratch.cniConfDir}.away`
+    await rename(s.scratch.cniConfDir, moved)
+    await s.daemon.start()
+    await rename(moved, s.scratch.cniConfDir)
+    await eventually('the conf list is seen', async () => {
+      const { status } = await s.cri.client.call(runtimeMethods.Status, {}, { timeoutMs: 5_000 })
+      return status?.conditions?.every(condition => condition.status) === true
+    })
+    await s.runPod()
+  }),
+)

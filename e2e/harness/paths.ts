@@ -1,0 +1,9 @@
+import { join } from 'node:path'
+
+/** The project's own folder; this file runs from build/e2e/harness. */
+export const projectDir = join(import.meta.dirname, '..', '..', '..')
+export const lighterdPath = join(projectDir, 'bin', 'lighterd')
+export const lighterPath = join(projectDir, 'bin', 'lighter')
+export const crictlPath = join(projectDir, '.cache', 'bin', 'crictl')
+/** Where distributions put the CNI plugins, in the order of lighterd's default. */
+export const cniBinDirs = ['/opt/cni/bin', '/usr/lib/cni'] as const

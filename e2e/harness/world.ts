@@ -1,0 +1,160 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, type TestContext } from 'node:test'
+import { type Auditor, createAuditor } from './auditor.ts'
+import {
+  type ContainerConfig,
+  type ContainerOverrides,
+  containerConfig,
+  type PodConfig,
+  type PodOverrides,
+  podConfig,
+} from './configs.ts'
+import { type Cri, connect } from './cri.ts'
+import { createDaemon, type Daemon } from './daemon.ts'
+import { type E2eRegistry, startRegistry } from './registry.ts'
+import { createScratch, removeScratch, type Scratch } from './scratch.ts'
+
+/** A node of its own: directories, network, registry, daemon. One for each test file. */
+export interface World {
+  readonly scratch: Scratch
+  readonly daemon: Daemon
+  readonly registry: E2eRegistry
+  readonly cri: Cri
+  readonly auditor: Auditor
+}
+
+/** A pod that a test made. */
+export interface TestPod {
+  readonly id: string
+  readonly config: PodConfig
+}
+
+/** What a test sees: its world, and short ways to do what most tests do first. */
+export interface Story extends World {
+  /** RunPodSandbox. */
+  runPod(overrides?: PodOverrides): Promise<TestPod>
+  /** CreateContainer. */
+  create(pod: TestPod, overrides?: ContainerOverrides): Promise<string>
+  /** CreateContainer and StartContainer. */
+  run(pod: TestPod, overrides?: ContainerOverrides): Promise<string>
+  /** Standard output of a command that must succeed, without the last line feed. */
+  exec(containerId: string, ...command: readonly string[]): Promise<string>
+  /** Where the log of the container with this name in the pod is. */
+  logPath(pod: TestPod, container?: string): string
+  container(overrides?: ContainerOverrides): ContainerConfig
+}
+
+export interface WorldOptions {
+  /** Text of the configuration file; its keys are overridden by the usual flags. */
+  readonly config?: string
+  /** Prepares the node before the daemon starts; what it answers are more flags for the daemon. */
+  readonly prepare?: (scratch: Scratch) => Promise<readonly string[]>
+}
+
+export type StoryBody = (story: Story, t: TestContext) => Promise<void>
+
+const logTailBytes = 6_000
+
+/**
+ * Opens a world before the first test of the file and takes it down after the last. Answers what makes a test:
+ * it runs the body, removes all pods and images that it left, and fails if anything else is left over.
+ */
+export function useWorld(options: WorldOptions = {}): (body: StoryBody) => (t: TestContext) => Promise<void> {
+  let world: World | undefined
+  before(async () => {
+    world = await openWorld(options)
+  })
+  after(async () => {
+    if (world) await closeWorld(world)
+  })
+  return body => async t => {
+    if (!world) throw new Error('the world did not open')
+    await tell(world, body, t)
+  }
+}
+
+async function openWorld(options: WorldOptions): Promise<World> {
+  const scratch = await createScratch()
+  const registry = await startRegistry(scratch)
+  const configPath = join(scratch.dir, 'config.yaml')
+  await writeFile(configPath, options.config ?? '')
+  const flags = (await options.prepare?.(scratch)) ?? []
+  const daemon = createDaemon(scratch, ['--config', configPath, ...flags])
+  try {
+    await daemon.start()
+    const cri = connect(scratch.socketPath)
+    await cri.pull(registry.busybox)
+    return { scratch, daemon, registry, cri, auditor: createAuditor(scratch) }
+  } catch (err) {
+    process.stderr.write(`${(await daemon.log()).slice(-logTailBytes)}\n`)
+    await daemon.kill()
+    await registry.stop()
+    await removeScratch(scratch)
+    throw err
+  }
+}
+
+async function closeWorld({ scratch, daemon, registry, cri }: World): Promise<void> {
+  cri.close()
+  await daemon.stop()
+  await registry.stop()
+  await removeScratch(scratch)
+}
+
+async function tell(world: World, body: StoryBody, t: TestContext): Promise<void> {
+  const images = await world.cri.listImages()
+  const logStart = (await world.daemon.log()).length
+  await world.auditor.baseline()
+  try {
+    try {
+      await body(storyOf(world), t)
+    } finally {
+      await cleanUp(world, images)
+    }
+    await world.auditor.assertNothingLeft()
+  } catch (err) {
+    t.diagnostic(`lighterd: ${(await world.daemon.log()).slice(logStart).slice(-logTailBytes)}`)
+    throw err
+  }
+}
+
+/** Brings the daemon back if the test took it down, and removes what it made, through the front door. */
+async function cleanUp({ scratch, daemon, cri }: World, images: readonly string[]): Promise<void> {
+  if (!daemon.isRunning()) await daemon.start()
+  for (const id of await cri.listPods()) {
+    await cri.stopPod(id)
+    await cri.removePod(id)
+  }
+  for (const id of await cri.listImages()) if (!images.includes(id)) await cri.removeImage(id)
+  await rm(scratch.logDir, { recursive: true, force: true })
+}
+
+function storyOf(world: World): Story {
+  const { cri, scratch, registry } = world
+  const container = (overrides?: ContainerOverrides) => containerConfig(registry.busybox, overrides)
+  const create = (pod: TestPod, overrides?: ContainerOverrides): Promise<string> =>
+    cri.createContainer(pod.id, container(overrides), pod.config)
+  return {
+    ...world,
+    container,
+    create,
+    async runPod(overrides) {
+      const config = podConfig(scratch, overrides)
+      return { id: await cri.runPod(config), config }
+    },
+    async run(pod, overrides) {
+      const id = await create(pod, overrides)
+      await cri.startContainer(id)
+      return id
+    },
+    async exec(containerId, ...command) {
+      const { exitCode, stdout, stderr } = await cri.exec(containerId, command)
+      if (exitCode !== 0) {
+        throw new Error(`${command.join(' ')}: exit code ${String(exitCode)}: ${stdout}${stderr}`)
+      }
+      return stdout.replace(/\n$/, '')
+    },
+    logPath: (pod, name = 'main') => `${pod.config.logDirectory ?? ''}/${name}.log`,
+  }
+}
