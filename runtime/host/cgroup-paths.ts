@@ -33,7 +33,11 @@ export function cgroupsPathFor(layout: CgroupLayout, parent: string, id: string)
 /** Every directory that is this cgroup, one per hierarchy; for killing, removing and joining. */
 export function cgroupDirectories(layout: CgroupLayout, cgroupsPath: string): readonly string[] {
   const relative = relativePath(cgroupsPath)
-  const roots = layout.version === 2 ? [layout.unified ?? ''] : Object.values(layout.controllers)
+  // On a hybrid machine the OCI runtime joins the v2 hierarchy, too.
+  const roots = [
+    ...Object.values(layout.controllers),
+    ...(layout.unified === undefined ? [] : [layout.unified]),
+  ]
   return [...new Set(roots)].map(root => posix.join(root, relative))
 }
 

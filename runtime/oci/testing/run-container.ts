@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { parseContainerId } from '#base/ids'
 import { silentLog } from '#base/log'
 import type { Host } from '#shim/host'
+import { cgroupDirectories } from '../../host/cgroup-paths.ts'
 import { gatherHostFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig, ContainerSecurity } from '../../model/container.ts'
 import type { ImageConfig } from '../../model/image.ts'
@@ -30,6 +31,8 @@ const applets = [
   'chmod',
 ]
 const limits = { runMs: 30_000 } as const
+/** Parent of the containers' cgroups. */
+const testCgroup = `/lighter-oci-test-${process.pid}`
 
 /** A directory with a pod's pinned namespaces and files and an unpacked image, for containers of a test. */
 export interface TestPod {
@@ -71,6 +74,7 @@ export async function createTestPod(): Promise<TestPod> {
     async remove() {
       const pins = ['net', 'ipc', 'uts', 'shm'].map(name => join(directory, name))
       for (const pin of pins) await run('umount', ['-l', pin]).catch(() => undefined)
+      await removeTestCgroup()
       await rm(directory, { recursive: true, force: true })
     },
   }
@@ -120,7 +124,7 @@ async function runContainer(directory: string, change: TestContainer): Promise<T
     {
       id,
       config: { ...config, security: { ...sampleSecurity, ...change.security } },
-      pod: samplePod(change.pod),
+      pod: samplePod({ cgroupParent: testCgroup, ...change.pod }),
       podPaths: {
         network: inPod('net'),
         ipc: inPod('ipc'),
@@ -157,6 +161,11 @@ async function runBundle(directory: string, id: string): Promise<Omit<TestResult
   } finally {
     await run('runc', [...root, 'delete', '--force', id]).catch(() => undefined)
   }
+}
+
+async function removeTestCgroup(): Promise<void> {
+  const { cgroups } = await gatherHostFacts({ cgroupDriver: 'auto' })
+  for (const path of cgroupDirectories(cgroups, testCgroup)) await rmdir(path).catch(() => undefined)
 }
 
 interface FailedRun {
