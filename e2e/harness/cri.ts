@@ -30,8 +30,8 @@ export interface Cri {
   /** Answers the image id. */
   pull(image: string, auth?: Auth): Promise<string>
   removeImage(image: string): Promise<void>
-  /** Ids of all images. */
-  listImages(): Promise<readonly string[]>
+  /** Ids of all images, or of the one with this name. */
+  listImages(image?: string): Promise<readonly string[]>
   close(): void
 }
 
@@ -140,8 +140,9 @@ function imageCalls(client: CriClient): Pick<Cri, 'pull' | 'removeImage' | 'list
     async removeImage(image) {
       await client.call(imageMethods.RemoveImage, { image: { image } }, callOptions)
     },
-    async listImages() {
-      const { images } = await client.call(imageMethods.ListImages, {}, callOptions)
+    async listImages(image) {
+      const request = image === undefined ? {} : { filter: { image: { image } } }
+      const { images } = await client.call(imageMethods.ListImages, request, callOptions)
       return images.map(image => image.id ?? '')
     },
   }

@@ -107,7 +107,6 @@ function usualFlags(scratch: Scratch): readonly string[] {
     ...['--cni-conf-dir', scratch.cniConfDir],
     ...['--cni-bin-dir', cniBinDirs.join(',')],
     ...['--certs-dir', scratch.certsDir],
-    ...['--log-level', 'debug'],
   ]
 }
 

@@ -48,6 +48,8 @@ export interface Story extends World {
 export interface WorldOptions {
   /** Text of the configuration file; its keys are overridden by the usual flags. */
   readonly config?: string
+  /** Default: debug, since the log is shown when a test fails. */
+  readonly logLevel?: string
   /** Prepares the node before the daemon starts; what it answers are more flags for the daemon. */
   readonly prepare?: (scratch: Scratch) => Promise<readonly string[]>
 }
@@ -74,13 +76,20 @@ export function useWorld(options: WorldOptions = {}): (body: StoryBody) => (t: T
   }
 }
 
-async function openWorld(options: WorldOptions): Promise<World> {
+/** The caller closes the world. */
+export async function openWorld(options: WorldOptions): Promise<World> {
   const scratch = await createScratch()
   const registry = await startRegistry(scratch)
   const configPath = join(scratch.dir, 'config.yaml')
   await writeFile(configPath, options.config ?? '')
   const flags = (await options.prepare?.(scratch)) ?? []
-  const daemon = createDaemon(scratch, ['--config', configPath, ...flags])
+  const daemon = createDaemon(scratch, [
+    '--log-level',
+    options.logLevel ?? 'debug',
+    '--config',
+    configPath,
+    ...flags,
+  ])
   try {
     await daemon.start()
     const cri = connect(scratch.socketPath)
@@ -95,7 +104,8 @@ async function openWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-async function closeWorld({ scratch, daemon, registry, cri }: World): Promise<void> {
+/** Stops the daemon and takes away everything of the world. */
+export async function closeWorld({ scratch, daemon, registry, cri }: World): Promise<void> {
   cri.close()
   await daemon.stop()
   await registry.stop()

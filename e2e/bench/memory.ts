@@ -1,0 +1,32 @@
+import { listDirectory, readText } from '../harness/files.ts'
+
+/** Memory of a process in kB: resident, and proportional (shared pages divided by their users). */
+export interface Memory {
+  readonly rssKb: number
+  readonly pssKb: number
+}
+
+/** Errors if the process is gone. */
+export async function memoryOf(pid: number): Promise<Memory> {
+  const rollup = await readText(`/proc/${String(pid)}/smaps_rollup`)
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1])
+  const memory = { rssKb: field('Rss'), pssKb: field('Pss') }
+  if (Number.isNaN(memory.rssKb)) throw new Error(`process ${String(pid)} is gone`)
+  return memory
+}
+
+/** Pids of the processes whose comm is `name` (cut to 15 characters, as the kernel does). */
+export async function pidsOf(name: string): Promise<readonly number[]> {
+  const pids = (await listDirectory('/proc')).filter(entry => /^\d+$/.test(entry))
+  const comms = await Promise.all(pids.map(pid => readText(`/proc/${pid}/comm`)))
+  return pids.filter((_, index) => comms[index]?.trim() === name.slice(0, 15)).map(Number)
+}
+
+/** Children of a process by comm. */
+export async function childOf(parent: number, name: string): Promise<number | undefined> {
+  for (const pid of await pidsOf(name)) {
+    const stat = (await readText(`/proc/${String(pid)}/stat`)).replace(/^.*\) /s, '')
+    if (Number(stat.split(' ')[1]) === parent) return pid
+  }
+  return undefined
+}
