@@ -27,9 +27,9 @@ test('a 1.1.0 result is read with all its fields, unknown ones are left out', ()
     ],
     dns: { nameservers: ['10.1.0.1'], domain: 'local', search: ['a.b'], options: ['ndots:5'] },
   }
-  const { x: _, ...second } = json.interfaces[1] ?? { x: 0 }
-  const result = parseResult({ ...json, 'vendor.example/thing': [] })
-  assert.deepEqual(renderResult(result, '1.1.0'), { ...json, interfaces: [json.interfaces[0], second] })
+  const foreign = json.interfaces.map(item => ({ ...item, vendor: { a: 1 } }))
+  const result = parseResult({ ...json, interfaces: foreign, 'vendor.example/thing': [] })
+  assert.deepEqual(renderResult(result, '1.1.0'), json)
 })
 
 test('a 0.2.0 result becomes addresses and routes', () => {

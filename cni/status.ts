@@ -33,6 +33,7 @@ interface StatusDeps {
 
 interface Look {
   readonly list: ConfList | undefined
+  /** When it began. */
   readonly atNs: bigint
   readonly condition: NetworkCondition
 }
@@ -44,6 +45,7 @@ export function createStatus(deps: StatusDeps): Status {
   let running: Promise<void> | undefined
 
   async function lookNow(): Promise<void> {
+    const atNs = deps.clock.now()
     await deps.conf.reload()
     const { list, problem } = deps.conf.current()
     const condition = list ? await ask(deps, ctx, list) : notReady(problem)
@@ -51,7 +53,7 @@ export function createStatus(deps: StatusDeps): Status {
     if (last?.condition.message !== condition.message && list) {
       deps.log.info({ network: list.name, problem: condition.message }, 'CNI plugins answered')
     }
-    last = { list, condition, atNs: deps.clock.now() }
+    last = { list, condition, atNs }
   }
 
   function look(): Promise<void> {

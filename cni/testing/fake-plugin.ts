@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject, parseJsonObject } from '../json.ts'
 import { supportedVersions } from '../version.ts'
@@ -65,7 +65,9 @@ GC) ${answers.GC ?? ':'}
 ;;
 esac
 `
-  await writeFile(join(directory, 'bin', type), script, { mode: 0o755 })
+  const path = join(directory, 'bin', type)
+  await writeFile(`${path}.new`, script, { mode: 0o755 })
+  await rename(`${path}.new`, path)
 }
 
 /** Writes a conf list of these plugins into `directory`/conf; a plugin is a type or its whole object. */
