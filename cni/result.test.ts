@@ -18,7 +18,6 @@ test('a 1.1.0 result is read with all its fields, unknown ones are left out', ()
         sandbox: '/n',
         socketPath: '/s',
         pciID: '0:1',
-        x: 1,
       },
     ],
     ips: [{ address: '10.1.0.5/16', gateway: '10.1.0.1', interface: 1 }],
