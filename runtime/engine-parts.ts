@@ -131,7 +131,7 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     images,
     bundles: {
       prepare: (ctx, bundle) => prepareBundle(ctx, { facts, host }, bundle),
-      writeProcess: ({ path, ...process }) => writeExecProcess({ ...process, processPath: path }),
+      writeProcess: writeExecProcess,
     },
     runtimes,
     paths,
