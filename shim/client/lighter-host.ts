@@ -84,6 +84,7 @@ async function run(ask: Ask, ctx: Ctx, program: Program): Promise<ProgramResult>
       what: program.argv[0] ?? '',
       timeoutMs: program.timeoutMs + hostLimits.runSlackMs,
       cancelSignal: ctx.signal,
+      kinds: { EINVAL: 'invalid-argument' },
     },
     'ECANCELED',
   )
