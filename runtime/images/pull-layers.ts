@@ -68,7 +68,7 @@ export async function pullLayers(
           resolve(await work)
           await end.opened
         }
-        deps.lock.run(layer.chainId, turn).catch(reject)
+        deps.lock.run(`layer ${layer.chainId}`, turn).catch(reject)
       }),
   )
   try {
@@ -76,8 +76,6 @@ export async function pullLayers(
     await commitLayers(ctx, deps, layers)
   } catch (err) {
     failure.abort(err)
-    // Nobody else looks at these.
-    for (const wait of waits) wait.catch(() => undefined)
     for (const outcome of await Promise.allSettled(running)) {
       if (outcome.status === 'fulfilled' && outcome.value.prepared) {
         await deps.snapshots.discard(outcome.value.prepared)
@@ -121,7 +119,7 @@ async function makeLayer(ctx: Ctx, deps: PullLayersDeps, work: LayerWork): Promi
   }
   const hold = deps.collector.hold([layer.descriptor.digest])
   try {
-    return await deps.lock.run(layer.descriptor.digest, async () => {
+    return await deps.lock.run(`blob ${layer.descriptor.digest}`, async () => {
       throwIfAborted(ctx)
       const isCached = deps.blobs.has(layer.descriptor.digest)
       try {

@@ -1,5 +1,5 @@
 import type { Ctx } from '#base/context'
-import { RuntimeError } from '#base/errors'
+import { isKind, RuntimeError } from '#base/errors'
 import { digestOf } from '../content/blobs.ts'
 import type { Ingest } from '../content/ingest.ts'
 import { imageLimits } from '../limits.ts'
@@ -44,7 +44,10 @@ export async function readSmallBlob(ctx: Ctx, { ask, peer, descriptor }: BlobQue
   const response = await ask(ctx, peer, { method: 'GET', path, headers: {} })
   if (response.status !== 200) throw await statusError(response, `blob ${descriptor.digest}`)
   checkLength(response, descriptor, 0)
-  const bytes = await response.read(descriptor.size)
+  const bytes = await response.read(descriptor.size).catch((err: unknown) => {
+    if (!isKind(err, 'resource-exhausted')) throw err
+    throw new RuntimeError('data-loss', `blob ${descriptor.digest}: ${err.message}`)
+  })
   const got = digestOf(bytes)
   if (got === descriptor.digest && bytes.byteLength === descriptor.size) return bytes
   throw new RuntimeError('data-loss', `blob ${descriptor.digest} has the digest ${got}`)

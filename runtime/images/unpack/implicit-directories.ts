@@ -1,6 +1,5 @@
 import type { Stats } from 'node:fs'
 import { chmod, chown, lstat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { errnoOf } from '#base/errors'
 import { fileError } from '#base/files'
 
@@ -15,7 +14,7 @@ const defaultRootMode = 0o755
 export interface ImplicitDirectoriesInput {
   /** Root of the unpacked layer. */
   readonly directory: string
-  /** Relative to it; names come from the image. */
+  /** Relative to it, one character per byte (latin1); names come from the image and need not be UTF-8. */
   readonly paths: readonly string[]
   /** Roots of the layers below, topmost first. */
   readonly parents: readonly string[]
@@ -47,7 +46,7 @@ async function completeRoot(directory: string, parent: string | undefined): Prom
   await copyAttributes(await lstat(parent), directory)
 }
 
-async function completeOne(target: string, path: string, parents: readonly string[]): Promise<void> {
+async function completeOne(target: Buffer, path: string, parents: readonly string[]): Promise<void> {
   for (const parent of parents) {
     const found = await findDirectory(parent, path)
     if (!found) continue
@@ -56,7 +55,7 @@ async function completeOne(target: string, path: string, parents: readonly strin
   }
 }
 
-export async function copyAttributes(from: Stats, to: string): Promise<void> {
+export async function copyAttributes(from: Stats, to: string | Buffer): Promise<void> {
   await chown(to, from.uid, from.gid)
   // After chown, which takes setuid and setgid bits away.
   await chmod(to, from.mode & 0o7777)
@@ -65,20 +64,20 @@ export async function copyAttributes(from: Stats, to: string): Promise<void> {
 async function findDirectory(
   root: string,
   path: string,
-): Promise<{ readonly path: string; readonly stats: Stats } | undefined> {
-  let current = root
+): Promise<{ readonly path: Buffer; readonly stats: Stats } | undefined> {
+  let current = Buffer.from(root)
   let stats: Stats | undefined
   for (const name of path.split('/')) {
     if (name === '' || name === '.') continue
     if (name === '..') return undefined
-    current = join(current, name)
+    current = Buffer.concat([current, Buffer.from(`/${name}`, 'latin1')])
     stats = await lstatIfExists(current)
     if (!stats?.isDirectory()) return undefined
   }
   return stats && { path: current, stats }
 }
 
-async function lstatIfExists(path: string): Promise<Stats | undefined> {
+async function lstatIfExists(path: Buffer): Promise<Stats | undefined> {
   try {
     return await lstat(path)
   } catch (err) {

@@ -20,7 +20,7 @@ export interface UnpackInput {
 export interface UnpackedLayer {
   readonly bytes: number
   readonly inodes: number
-  /** Directories the layer needs but does not describe, relative to its root. */
+  /** Directories the layer needs but does not describe, relative to its root; one character per byte (latin1). */
   readonly implicitDirectories: readonly string[]
 }
 
@@ -45,7 +45,7 @@ export async function unpackLayer(
       `layer ${input.digest} has too many directories without an entry of their own`,
     )
   }
-  const report = parseReport(result.stdout.toString('utf8'), input.digest)
+  const report = parseReport(result.stdout.toString('latin1'), input.digest)
   if (report.blob !== input.digest) {
     throw new RuntimeError('data-loss', `layer ${input.digest} was read back as ${report.blob}`)
   }
@@ -77,12 +77,15 @@ async function compressionOf(path: string): Promise<'none' | 'gzip' | 'zstd'> {
 
 function unpackError(digest: Digest, exitCode: number, stderr: Buffer): RuntimeError {
   const text = stderr.toString('utf8').trim().slice(0, imageLimits.errorTextLength)
-  const isFull = /No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/.test(text)
   return new RuntimeError(
-    isFull ? 'resource-exhausted' : 'failed-precondition',
+    limitWords.test(text) ? 'resource-exhausted' : 'failed-precondition',
     `cannot unpack layer ${digest}: ${text === '' ? `exit code ${String(exitCode)}` : text}`,
   )
 }
+
+/** How lighter-unpack says that the disk is full, or that the layer is over its limits. */
+const limitWords =
+  /No space left on device|Disk quota exceeded|layer has (?:more than|too many)|layer is larger than its limits/
 
 interface Report extends UnpackedLayer {
   readonly diffId: string
@@ -97,7 +100,7 @@ function parseReport(text: string, digest: Digest): Report {
     const space = line.indexOf(' ')
     const key = line.slice(0, space)
     const value = line.slice(space + 1)
-    if (key === 'implicit') implicitDirectories.push(value)
+    if (key === 'implicit') implicitDirectories.push(unquote(value))
     else if (implicitDirectories.length === 0 && !figures.has(key)) figures.set(key, value)
   }
   const figure = (key: string): number => {
@@ -112,6 +115,11 @@ function parseReport(text: string, digest: Digest): Report {
     inodes: figure('inodes'),
     implicitDirectories,
   }
+}
+
+/** Control characters and backslashes come as \\ooo. */
+function unquote(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }
 
 /** Flushes the file system that holds the directory: after it, unpacked layers survive power loss. */

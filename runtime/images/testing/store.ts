@@ -1,0 +1,101 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createClock } from '#base/clock'
+import type { Ctx } from '#base/context'
+import { createIds } from '#base/ids'
+import { silentLog } from '#base/log'
+import type { Host } from '#shim/host'
+import { createHost } from '#shim/lighter-host'
+import type { EngineLimits } from '../../engine-config.ts'
+import { createImageStore, type ImageStoreDeps } from '../create-image-store.ts'
+import type { ImageStore } from '../image-store.ts'
+
+const programs = fileURLToPath(new URL('../../../native', import.meta.url))
+
+export const testLimits: EngineLimits = {
+  layerDownloads: 3,
+  pullProgressTimeoutMs: 10_000,
+  manifestBytes: 256 * 1024,
+  layerBytes: 64 * 1024 * 1024,
+  layerInodes: 1000,
+  cniPluginTimeoutMs: 1000,
+  runtimeTimeoutMs: 1000,
+  execSyncBytes: 1024,
+}
+
+/** A real image store with the real native helpers in a directory of its own. */
+export interface StoreBench {
+  readonly store: ImageStore
+  readonly root: string
+  readonly certsDir: string
+  readonly host: Host
+  readonly ctx: Ctx
+  /** Everything below root that a failed pull must not leave, relative to root. */
+  leftovers(): Promise<readonly string[]>
+  /** Another store on the same root, as after a restart. */
+  restart(): Promise<ImageStore>
+  close(): Promise<void>
+}
+
+export interface BenchInput {
+  readonly limits?: Partial<EngineLimits>
+  readonly deps?: Partial<ImageStoreDeps>
+  /** Where the root is made. */
+  readonly parent?: string
+}
+
+export async function startStore(input: BenchInput = {}): Promise<StoreBench> {
+  const directory = await mkdtemp(join(input.parent ?? tmpdir(), 'lighter-images-'))
+  const root = join(directory, 'root')
+  const certsDir = join(directory, 'certs.d')
+  await mkdir(certsDir)
+  const host = createHost({ programPath: join(programs, 'lighter-host'), log: silentLog })
+  await host.start()
+  const clock = createClock()
+  const deps: ImageStoreDeps = {
+    rootDir: root,
+    host,
+    unpackProgram: join(programs, 'lighter-unpack'),
+    registries: { certsDir, insecureHosts: [] },
+    limits: { ...testLimits, ...input.limits },
+    // Pauses between attempts are not what these tests are about.
+    clock: { now: () => clock.now(), sleep: (_, signal) => clock.sleep(1, signal) },
+    ids: createIds(),
+    log: silentLog,
+    platform: { os: 'linux', architecture: 'amd64', variant: '' },
+    ...input.deps,
+  }
+  const store = createImageStore(deps)
+  const ctx: Ctx = { signal: new AbortController().signal, log: silentLog }
+  await store.start(ctx)
+  return {
+    store,
+    root,
+    certsDir,
+    host,
+    ctx,
+    leftovers: () => leftovers(root),
+    async restart() {
+      const next = createImageStore(deps)
+      await next.start(ctx)
+      return next
+    },
+    async close() {
+      await store.stop()
+      await host.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function leftovers(root: string): Promise<readonly string[]> {
+  const found: string[] = []
+  for (const place of ['content/ingest', 'content/blobs/sha256', 'images', 'snapshots', 'rootfs']) {
+    for (const name of await readdir(join(root, place))) {
+      if (place !== 'snapshots' || name !== '0') found.push(`${place}/${name}`)
+    }
+  }
+  return found
+}
