@@ -57,19 +57,39 @@ export interface ExecSpec {
   readonly isKilledOnClose: boolean
 }
 
-/** One process run inside a container. The caller must close it. */
-export interface ExecSession {
-  readonly pid: number
-  /** Chunks as they come; not reading them stops the process, it does not fill memory. */
-  readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }>
-  /** Settles when the process ended and its output was drained (at most 500 ms later). */
+export interface OutputChunk {
+  readonly stream: 'stdout' | 'stderr'
+  readonly data: Buffer
+}
+
+/** A connection to the standard streams of a process. The caller must close it. */
+export interface AttachSession {
+  /**
+   * Chunks as they come, for one reader; ends with the process or the connection. Not reading them stops the
+   * process of an exec, it does not fill memory; an attached client that does not read is cut off after 10 s.
+   */
+  readonly output: AsyncIterable<OutputChunk>
+  /**
+   * Settles when the process ended and its output was read; before its last output was taken it does not.
+   * Errors: `unavailable` if the connection ended before.
+   */
   readonly exited: Promise<{ readonly exitCode: number; readonly signal: number }>
-  /** Resolves when the bytes were accepted. */
+  /**
+   * Resolves when the process' standard input (its pipe or terminal) has taken the bytes, or nobody will ever read
+   * them. Errors: `unavailable` once the session is over.
+   */
   write(data: Uint8Array): Promise<void>
+  /** After what is being written. Has no effect on a terminal. */
   endInput(): void
   resize(rows: number, columns: number): void
-  kill(signal: number): void
   close(): void
+}
+
+/** One process run inside a container. */
+export interface ExecSession extends AttachSession {
+  readonly pid: number
+  /** Signals the process group of the process. */
+  kill(signal: number): void
 }
 
 /** Starts shims and talks to them. A shim that does not answer is `unavailable`. */
@@ -78,12 +98,20 @@ export interface Shims {
   launch(ctx: Ctx, spec: ShimSpec): Promise<void>
   /** Errors: `not-found` when nothing listens there. */
   watch(ctx: Ctx, socketPath: string): Promise<ShimWatch>
-  /** False if init is already gone. */
+  /** False if init is already gone. While the container is being created, SIGKILL ends the runtime. */
   kill(ctx: Ctx, socketPath: string, signal: number): Promise<boolean>
   /** Errors: `failed-precondition` with the runtime's message if the process cannot be started. */
   exec(ctx: Ctx, socketPath: string, spec: ExecSpec): Promise<ExecSession>
+  /** Errors: `not-found` when nothing listens there. If the new file cannot be opened the old one stays in use. */
   reopenLog(ctx: Ctx, socketPath: string): Promise<void>
-  resize(ctx: Ctx, socketPath: string, rows: number, columns: number): Promise<void>
+  /** Output from now on, until the container ends. Input is for containers that have standard input. */
+  attach(ctx: Ctx, socketPath: string, input: { readonly hasStdin: boolean }): Promise<AttachSession>
+  /** Errors: `failed-precondition` without a terminal. */
+  resize(
+    ctx: Ctx,
+    socketPath: string,
+    size: { readonly rows: number; readonly columns: number },
+  ): Promise<void>
 }
 
 /** The exit file that a shim leaves behind; undefined if there is none (yet). Implemented in exit-file.ts. */

@@ -35,11 +35,12 @@ void connections_tell_state(struct shim *shim)
 	}
 }
 
-void connections_end_watches(struct shim *shim)
+int connections_are_done(const struct shim *shim)
 {
-	for (struct connection *at = shim->connections; at; at = at->next)
-		if (at->role == ROLE_WATCH)
-			connection_finish(at);
+	for (const struct connection *at = shim->connections; at; at = at->next)
+		if (at->role != ROLE_WATCH || at->queue.used > at->sent)
+			return 0;
+	return shim->is_end_told;
 }
 
 void connections_output(struct shim *shim, int stream, const uint8_t *data, size_t size)

@@ -97,6 +97,10 @@ static void flush(struct connection *connection)
 		connection->sent = 0;
 		if (connection->role == ROLE_DONE)
 			shutdown(connection->source.fd, SHUT_WR);
+		if (connection->role == ROLE_WATCH && connection->shim->container.state >= CONTAINER_EXITED) {
+			connection->shim->is_end_told = 1;
+			shim_exit_if_done(connection->shim);
+		}
 	}
 	update_events(connection);
 }

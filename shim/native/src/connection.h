@@ -70,8 +70,8 @@ int connection_count(const struct shim *shim, enum role role);
 /* Tells watchers the container's state and attached clients its end. */
 void connections_tell_state(struct shim *shim);
 
-/* Ends the watches: the container is gone for good. */
-void connections_end_watches(struct shim *shim);
+/* Whether only watchers are connected, and one of them has taken the news of the container's end. */
+int connections_are_done(const struct shim *shim);
 
 /* The container takes input again. */
 void connections_input_writable(struct shim *shim);

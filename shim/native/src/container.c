@@ -16,9 +16,15 @@ static struct shim *shim_of_timer(struct timer *timer)
 	return owner_of(timer, struct shim, container.timer);
 }
 
+/* Whoever is still connected had time; an exit file that cannot be written has its own. */
 static void linger_over(struct timer *timer)
 {
-	shim_of_timer(timer)->loop.is_stopped = 1;
+	struct shim *shim = shim_of_timer(timer);
+
+	if (shim->container.exit_file_timer.is_set)
+		timer_start(&shim->loop, timer, LINGER_MS);
+	else
+		shim->loop.is_stopped = 1;
 }
 
 /* The runtime let go of the container: nothing is left to do but to answer who still asks. */
@@ -27,7 +33,6 @@ static void deleted(struct shim *shim)
 	shim->container.is_deleted = 1;
 	shim->container.timer.fire = linger_over;
 	timer_start(&shim->loop, &shim->container.timer, LINGER_MS);
-	connections_end_watches(shim);
 	shim_exit_if_done(shim);
 }
 

@@ -111,8 +111,6 @@ static void take_watch(struct connection *connection)
 	timer_stop(&connection->shim->loop, &connection->timer);
 	connection->role = ROLE_WATCH;
 	connection_state(connection);
-	if (connection->shim->container.is_deleted)
-		connection_finish(connection);
 }
 
 /* Answers OK or ERROR to a request that is done with that. */

@@ -68,7 +68,7 @@ int shim_start(struct shim *shim, struct error *err)
 
 void shim_exit_if_done(struct shim *shim)
 {
-	if (shim->container.is_deleted && !shim->connections && !shim->container.exit_file_timer.is_set)
+	if (shim->container.is_deleted && !shim->container.exit_file_timer.is_set && connections_are_done(shim))
 		shim->loop.is_stopped = 1;
 }
 

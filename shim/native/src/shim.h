@@ -45,13 +45,15 @@ struct shim {
 	struct container container;
 	struct connection *connections;
 	struct exec *execs;
+	int is_end_told; /* a watcher has taken the container's last state */
 	unsigned started_execs; /* numbers their files */
 };
 
 /* Makes epoll set, signals and listener (fd 3), and starts the container. */
 int shim_start(struct shim *shim, struct error *err);
 
-/* Stops the loop if the container is gone for good and nobody is connected. */
+/* Stops the loop if the container is gone for good, a watcher was told so, and nobody else is connected. The end of
+ * the process is what closes the watchers' connections. */
 void shim_exit_if_done(struct shim *shim);
 
 /* A line on standard error, for the person who looks for the reason. */
