@@ -45,10 +45,12 @@ export function createEngineService(deps: EngineDeps): EngineService {
   let isReady = false
 
   return {
-    async start(ctx) {
+    async claim() {
       await makeDirectories(config, paths)
       await host.start()
       await takeLocks(host, config, paths)
+    },
+    async start(ctx) {
       const facts = await gatherHostFacts({ cgroupDriver: config.cgroupDriver })
       const parts = createEngineParts({ config, paths, host, facts, clock, ids, log })
       running = { parts, facts }

@@ -117,11 +117,17 @@ export interface RuntimeHandlerStatus {
   readonly hasUserNamespaces: boolean
 }
 
-/** The engine with its life time: start() recovers what a former daemon left; stop() leaves containers running. */
+/**
+ * The engine with its life time: claim() before any door opens, so that a second daemon on the same directories
+ * disturbs nothing; start() recovers what a former daemon left; stop() leaves containers running.
+ */
 export interface EngineService {
+  /** Takes the root and state directories. Errors: `failed-precondition` when another daemon has them. */
+  claim(): Promise<void>
   start(ctx: Ctx): Promise<void>
   stop(): Promise<void>
   /** False until start() has finished. */
   isReady(): boolean
+  /** Errors: `unavailable` before start() has put everything together. */
   as(owner: Owner): Engine
 }
