@@ -44,6 +44,13 @@ export function createEngineService(deps: EngineDeps): EngineService {
   let running: Running | undefined
   let isReady = false
 
+  function engineOf(owner: Owner): Engine {
+    if (!running) throw new RuntimeError('unavailable', 'lighterd is starting')
+    const engine = engines.get(owner) ?? createEngine(deps, running, owner)
+    engines.set(owner, engine)
+    return engine
+  }
+
   return {
     async claim() {
       await makeDirectories(config, paths)
@@ -63,11 +70,27 @@ export function createEngineService(deps: EngineDeps): EngineService {
       await host.stop()
     },
     isReady: () => isReady,
-    as(owner) {
-      if (!running) throw new RuntimeError('unavailable', 'lighterd is starting')
-      const known = engines.get(owner) ?? createEngine(deps, running, owner)
-      engines.set(owner, known)
-      return known
+    as: owner => lazyEngine(() => engineOf(owner)),
+  }
+}
+
+/** A door takes its engine before the engine is put together, and uses it only after. */
+function lazyEngine(engine: () => Engine): Engine {
+  return {
+    get pods() {
+      return engine().pods
+    },
+    get containers() {
+      return engine().containers
+    },
+    get images() {
+      return engine().images
+    },
+    get stats() {
+      return engine().stats
+    },
+    get node() {
+      return engine().node
     },
   }
 }

@@ -128,6 +128,6 @@ export interface EngineService {
   stop(): Promise<void>
   /** False until start() has finished. */
   isReady(): boolean
-  /** Errors: `unavailable` before start() has put everything together. */
+  /** May be taken at any time; what it offers fails with `unavailable` before start(). */
   as(owner: Owner): Engine
 }
