@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Ctx } from '#base/context'
-import { makeDirectory, removePath, writeFileAtomic } from '#base/files'
+import { removePath, writeFileAtomic } from '#base/files'
 import type { EngineService } from '#engine/engine'
 import type { Config } from './config/defaults.ts'
 import { openCriDoor } from './cri-door.ts'
@@ -18,8 +18,8 @@ export async function runDaemon(
 ): Promise<Daemon> {
   const { log } = ctx
   const pidFile = join(config.state, 'lighterd.pid')
-  await makeDirectory(config.state)
-  // The door opens first: clients that come early hear "starting" instead of nothing.
+  await engine.claim()
+  // The door opens before the recovery: clients that come early hear "starting" instead of nothing.
   const door = await openCriDoor({ engine, config, log })
   try {
     await engine.start(ctx)
