@@ -36,23 +36,12 @@ export interface HostSupervisor {
   lock(path: string, waitMs: number): Promise<void>
 }
 
-interface Waiter {
-  readonly resolve: (session: HostSession) => void
-  readonly reject: (err: RuntimeError) => void
-}
-
 export function createHostSupervisor(deps: HostSupervisorDeps): HostSupervisor {
   const lockPaths = new Set<string>()
-  const waiters = new Set<Waiter>()
+  const slot = createSessionSlot()
   const stopping = new AbortController()
-  let current: HostSession | undefined
   let supervising: Promise<void> | undefined
 
-  const publish = (session: HostSession) => {
-    current = session
-    for (const waiter of waiters) waiter.resolve(session)
-    waiters.clear()
-  }
   const open = async () => {
     const session = await startHostSession(deps.programPath, deps.log)
     try {
@@ -63,52 +52,117 @@ export function createHostSupervisor(deps: HostSupervisorDeps): HostSupervisor {
     }
     return session
   }
-  const supervise = async (first: HostSession) => {
-    let pauseMs: number = supervisorLimits.firstPauseMs
-    let session: HostSession | undefined = first
-    while (!stopping.signal.aborted) {
-      const startedAt = performance.now()
-      await session?.ended
-      current = undefined
-      if (stopping.signal.aborted) break
-      if (session) deps.log.error({}, 'lighter-host ended; starting it again')
-      if (session && performance.now() - startedAt > supervisorLimits.stableMs) {
-        pauseMs = supervisorLimits.firstPauseMs
-      }
-      await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
-      pauseMs = Math.min(pauseMs * 2, supervisorLimits.lastPauseMs)
-      session = stopping.signal.aborted ? undefined : await openOrLog(open, deps.log)
-      if (session) publish(session)
-    }
-    await session?.close()
-  }
   return {
     async start() {
       if (supervising) throw new RuntimeError('failed-precondition', 'lighter-host is already started')
-      const session = await open()
-      publish(session)
-      supervising = supervise(session)
+      const first = await open()
+      slot.fill(first)
+      supervising = supervise({ first, slot, open, log: deps.log, stopping: stopping.signal })
     },
     async stop() {
       stopping.abort()
-      const gone = new RuntimeError('unavailable', 'lighter-host is stopped')
-      for (const waiter of waiters) waiter.reject(gone)
-      waiters.clear()
-      await current?.close()
+      slot.refuse(new RuntimeError('unavailable', 'lighter-host is stopped'))
+      await slot.current()?.close()
       await supervising
     },
     async session(ctx) {
-      if (current) return current
+      const session = slot.current()
+      if (session) return session
       if (!supervising || stopping.signal.aborted) {
         throw new RuntimeError('unavailable', 'lighter-host is not started')
       }
-      return orAborted(ctx, nextSession(waiters))
+      return orAborted(ctx, slot.next())
     },
     async lock(path, waitMs) {
-      if (!current) throw new RuntimeError('unavailable', `cannot lock ${path}: lighter-host is not running`)
+      const session = slot.current()
+      if (!session) throw new RuntimeError('unavailable', `cannot lock ${path}: lighter-host is not running`)
       if (lockPaths.has(path)) return
-      await takeLock(current, path, waitMs)
+      await takeLock(session, path, waitMs)
       lockPaths.add(path)
+    },
+  }
+}
+
+interface Supervision {
+  readonly first: HostSession
+  readonly slot: SessionSlot
+  readonly open: () => Promise<HostSession>
+  readonly log: Log
+  readonly stopping: AbortSignal
+}
+
+/** Starts a host whenever there is none; settles after `stopping`, when the last one is gone. */
+async function supervise(supervision: Supervision): Promise<void> {
+  const { slot, open, log, stopping } = supervision
+  let pauseMs: number = supervisorLimits.firstPauseMs
+  let session: HostSession | undefined = supervision.first
+  for (;;) {
+    const startedAt = performance.now()
+    await session?.ended
+    slot.empty()
+    if (stopping.aborted) return
+    if (session) log.error({}, 'lighter-host ended; starting it again')
+    const wasStable = session && performance.now() - startedAt > supervisorLimits.stableMs
+    if (wasStable) pauseMs = supervisorLimits.firstPauseMs
+    await delay(pauseMs, undefined, { signal: stopping }).catch(() => undefined)
+    pauseMs = Math.min(pauseMs * 2, supervisorLimits.lastPauseMs)
+    session = isAborted(stopping) ? undefined : await openOrLog(open, log)
+    if (session && isAborted(stopping)) await session.close()
+    else if (session) slot.fill(session)
+  }
+}
+
+/** Asked again after a pause: the compiler takes the first answer for the last. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted
+}
+
+/** Where the living host is found, or waited for. */
+interface SessionSlot {
+  current(): HostSession | undefined
+  fill(session: HostSession): void
+  empty(): void
+  /** The next host. Errors: `unavailable` if it does not come in time, or what refuse() was given. */
+  next(): Promise<HostSession>
+  refuse(err: RuntimeError): void
+}
+
+interface Waiter {
+  readonly resolve: (session: HostSession) => void
+  readonly reject: (err: RuntimeError) => void
+}
+
+function createSessionSlot(): SessionSlot {
+  const waiters = new Set<Waiter>()
+  let current: HostSession | undefined
+  return {
+    current: () => current,
+    fill(session) {
+      current = session
+      for (const waiter of waiters) waiter.resolve(session)
+      waiters.clear()
+    },
+    empty() {
+      current = undefined
+    },
+    async next() {
+      let timer: NodeJS.Timeout | undefined
+      try {
+        return await new Promise<HostSession>((resolve, reject) => {
+          const waiter = { resolve, reject }
+          waiters.add(waiter)
+          timer = setTimeout(() => {
+            waiters.delete(waiter)
+            reject(new RuntimeError('unavailable', 'lighter-host does not come back; the log says why'))
+          }, supervisorLimits.restartWaitMs)
+        })
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    refuse(err) {
+      for (const waiter of waiters) waiter.reject(err)
+      waiters.clear()
     },
   }
 }
@@ -119,23 +173,6 @@ async function openOrLog(open: () => Promise<HostSession>, log: Log): Promise<Ho
   } catch (err) {
     log.error({ err: messageOf(err) }, 'cannot start lighter-host again')
     return undefined
-  }
-}
-
-async function nextSession(waiters: Set<Waiter>): Promise<HostSession> {
-  let waiter: Waiter | undefined
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await new Promise<HostSession>((resolve, reject) => {
-      waiter = { resolve, reject }
-      waiters.add(waiter)
-      timer = setTimeout(() => {
-        reject(new RuntimeError('unavailable', 'lighter-host does not come back; its log says why'))
-      }, supervisorLimits.restartWaitMs)
-    })
-  } finally {
-    clearTimeout(timer)
-    if (waiter) waiters.delete(waiter)
   }
 }
 

@@ -190,19 +190,7 @@ function fileCalls(ask: Ask): Pick<Host, 'removeTree' | 'readInRoot' | 'diskUsag
         timeoutMs: hostLimits.treeTimeoutMs,
       })
     },
-    async readInRoot(ctx, root, path, maxBytes) {
-      const request = {
-        type: frameTypes.readInRoot,
-        fields: [
-          [tags.directory, root],
-          [tags.path, path],
-          [tags.outputLimit, maxBytes],
-        ],
-        what: `reading ${path} in ${root}`,
-      } as const
-      const frame = await ask(ctx, request, 'ENOENT')
-      return frame && (fieldData(frame, tags.data) ?? Buffer.alloc(0))
-    },
+    readInRoot: (ctx, ...file) => readInRoot(ask, ctx, file),
     async diskUsage(ctx, paths) {
       const frame = await ask(ctx, {
         type: frameTypes.diskUsage,
@@ -214,6 +202,24 @@ function fileCalls(ask: Ask): Pick<Host, 'removeTree' | 'readInRoot' | 'diskUsag
       return { bytes: fieldNumber(frame, tags.bytes, 0), inodes: fieldNumber(frame, tags.inodes, 0) }
     },
   }
+}
+
+async function readInRoot(
+  ask: Ask,
+  ctx: Ctx,
+  [root, path, maxBytes]: readonly [root: string, path: string, maxBytes: number],
+): Promise<Buffer | undefined> {
+  const request = {
+    type: frameTypes.readInRoot,
+    fields: [
+      [tags.directory, root],
+      [tags.path, path],
+      [tags.outputLimit, maxBytes],
+    ],
+    what: `reading ${path} in ${root}`,
+  } as const
+  const frame = await ask(ctx, request, 'ENOENT')
+  return frame && (fieldData(frame, tags.data) ?? Buffer.alloc(0))
 }
 
 function processCalls(ask: Ask): Pick<Host, 'killCgroup' | 'removeCgroup' | 'killProcess'> {
