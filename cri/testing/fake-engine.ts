@@ -69,7 +69,6 @@ export function createFakeEngine(): FakeEngine {
       state.step()
       return Promise.resolve()
     },
-    claim: () => Promise.resolve(),
     async start(ctx) {
       await orAborted(ctx, start)
       isReady = true
