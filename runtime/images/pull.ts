@@ -32,25 +32,38 @@ export interface PullDeps extends PullLayersDeps, SessionDeps {
  * credentials may have it. The caller collects what is left over after a failure.
  */
 export async function pullImage(ctx: Ctx, deps: PullDeps, input: SessionInput): Promise<ImageId> {
-  const session = await openSession(deps, input)
   try {
-    const known = await addNamesToKnown(ctx, deps, { session, input })
-    if (known !== undefined) return known
-    const resolved = await session.resolve(ctx)
-    const names = namesOf(input, resolved.digest)
-    const again = await addNames(deps, resolved.digest, names)
-    if (again !== undefined) return again
-    return await pullResolved(ctx, deps, { session, resolved, names, what: formatReference(input.reference) })
-  } finally {
-    session.close()
+    const session = await openSession(deps, input)
+    try {
+      return await pullThrough(ctx, deps, { session, input })
+    } finally {
+      session.close()
+    }
+  } catch (err) {
+    throw withContext(`cannot pull ${formatReference(input.reference)}`, err)
   }
+}
+
+interface OpenPull {
+  readonly session: RegistrySession
+  readonly input: SessionInput
+}
+
+async function pullThrough(ctx: Ctx, deps: PullDeps, { session, input }: OpenPull): Promise<ImageId> {
+  const known = await addNamesToKnown(ctx, deps, { session, input })
+  if (known !== undefined) return known
+  const resolved = await session.resolve(ctx)
+  const names = namesOf(input, resolved.digest)
+  const again = await addNames(deps, resolved.digest, names)
+  if (again !== undefined) return again
+  return await pullResolved(ctx, deps, { session, resolved, names, what: formatReference(input.reference) })
 }
 
 /** A name that is here already costs one HEAD: registries count and limit the GETs of manifests. */
 async function addNamesToKnown(
   ctx: Ctx,
   deps: PullDeps,
-  { session, input }: { readonly session: RegistrySession; readonly input: SessionInput },
+  { session, input }: OpenPull,
 ): Promise<ImageId | undefined> {
   if (!deps.images.find(formatReference(input.reference))) return undefined
   const digest = await session.head(ctx).catch((err: unknown) => {
@@ -113,8 +126,6 @@ async function pullResolved(ctx: Ctx, deps: PullDeps, pull: ResolvedPull): Promi
     }
     await deps.images.put({ image, blobs }, pull.names)
     return id
-  } catch (err) {
-    throw withContext(`cannot pull ${pull.what}`, err)
   } finally {
     hold.release()
   }

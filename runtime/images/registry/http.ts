@@ -98,6 +98,7 @@ interface Connection {
   readonly headersMs: number
 }
 
+/** First the connection has its time, then the answer. */
 function exchange(ctx: Ctx, input: HttpRequest, connection: Connection): Promise<http.IncomingMessage> {
   const isSecure = input.url.protocol === 'https:'
   const send = isSecure ? https.request : http.request
@@ -114,22 +115,21 @@ function exchange(ctx: Ctx, input: HttpRequest, connection: Connection): Promise
           new RuntimeError('unavailable', `${input.url.host} ${what} within ${String(milliseconds)} ms`),
         )
       }, milliseconds)
-    const connecting = give(input.connectTimeoutMs, 'did not accept the connection')
-    const answering = give(input.connectTimeoutMs + connection.headersMs, 'did not answer')
+    let timer = give(input.connectTimeoutMs, 'did not accept the connection')
+    const connected = () => {
+      clearTimeout(timer)
+      timer = give(connection.headersMs, 'did not answer')
+    }
     request.on('socket', socket => {
-      if (!socket.connecting) clearTimeout(connecting)
-      socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-        clearTimeout(connecting)
-      })
+      if (socket.connecting) socket.once(isSecure ? 'secureConnect' : 'connect', connected)
+      else connected()
     })
     request.on('response', message => {
-      clearTimeout(connecting)
-      clearTimeout(answering)
+      clearTimeout(timer)
       resolve(message)
     })
     request.on('error', err => {
-      clearTimeout(connecting)
-      clearTimeout(answering)
+      clearTimeout(timer)
       reject(networkError(ctx, input.url, err))
     })
     request.end(input.body)

@@ -232,5 +232,5 @@ function pullError(name: string, failures: readonly RuntimeError[]): RuntimeErro
     return new RuntimeError('failed-precondition', `no endpoint is configured that may serve ${name}`)
   const kind = isKind(last, 'unavailable') ? 'registry-unavailable' : kindOf(last)
   const text = [...new Set(failures.map(failure => failure.message))].join('; ')
-  return new RuntimeError(kind, `cannot pull ${name}: ${text}`, { cause: last })
+  return new RuntimeError(kind, text, { cause: last })
 }
