@@ -1,2 +1,0 @@
-export {};
-//# sourceMappingURL=linux.js.map
