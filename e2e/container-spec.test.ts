@@ -24,6 +24,7 @@ test(
   'command replaces the entry point, args the arguments, both come from the image if not given',
   story(async s => {
     const pod = await s.runPod()
+    await s.cri.pull(s.registry.printer)
     const printed = async (name: string, command: string[], args: string[]) => {
       const id = await s.cri.createContainer(
         pod.id,

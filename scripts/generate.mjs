@@ -11,7 +11,16 @@ const output = join(root, 'generated')
 const stamp = join(output, 'api.stamp')
 
 // Slim code: what serialises, and nothing that verifies, converts or creates.
-const form = ['-t', 'static-module', '-w', 'es6', '--force-long', '--no-create', '--no-verify', '--no-convert']
+const form = [
+  '-t',
+  'static-module',
+  '-w',
+  'es6',
+  '--force-long',
+  '--no-create',
+  '--no-verify',
+  '--no-convert',
+]
 const shared = [...form, '--no-delimited']
 
 const wanted = createHash('sha256')
@@ -55,5 +64,8 @@ function replace(path, from, to) {
 }
 
 function run(program, args) {
-  execFileSync(join(root, 'node_modules/.bin', program), args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  execFileSync(join(root, 'node_modules/.bin', program), args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
 }
