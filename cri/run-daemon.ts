@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import type { Ctx } from '#base/context'
 import { removePath, writeFileAtomic } from '#base/files'
+import { createUndoStack } from '#base/undo-stack'
 import type { EngineService } from '#engine/engine'
 import type { Config } from './config/defaults.ts'
 import { openCriDoor } from './cri-door.ts'
+import type { RunningServer } from './grpc/server.ts'
 import { version } from './version.ts'
 
 export interface Daemon {
@@ -18,24 +20,27 @@ export async function runDaemon(
 ): Promise<Daemon> {
   const { log } = ctx
   const pidFile = join(config.state, 'lighterd.pid')
-  await engine.claim()
-  // The door opens before the recovery: clients that come early hear "starting" instead of nothing.
-  const door = await openCriDoor({ engine, config, log })
+  let door: RunningServer | undefined
+  async function stop(): Promise<void> {
+    await door?.stop()
+    await engine.stop()
+  }
   try {
+    await engine.claim()
+    // The door opens before the recovery: clients that come early hear "starting" instead of nothing.
+    door = await openCriDoor({ engine, config, log })
     await engine.start(ctx)
     await writeFileAtomic(pidFile, `${process.pid}\n`, { mode: 0o644, isDurable: false })
   } catch (err) {
-    await door.stop()
-    await engine.stop()
+    await stop()
     throw err
   }
   log.info({ version, listen: config.listen, pid: process.pid }, 'lighterd ready')
   return {
     async stop() {
       log.info({}, 'lighterd stopping')
-      await door.stop()
-      await engine.stop()
       await removePath(pidFile)
+      await stop()
     },
   }
 }
