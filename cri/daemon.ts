@@ -8,7 +8,7 @@ import { type Daemon, runDaemon } from './run-daemon.ts'
 
 export interface DaemonInput {
   readonly config: Config
-  /** Where lighter-host and the others are, unless the configuration says it. */
+  /** Where lighter-host and the others were found. */
   readonly programsDir: string
 }
 

@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path'
 import type { Ctx } from '#base/context'
-import { messageOf, RuntimeError } from '#base/errors'
+import { isKind, messageOf, RuntimeError } from '#base/errors'
 import { pathExists } from '#base/files'
+import type { Config } from './config/defaults.ts'
 import { type Flags, flagHelp, parseFlags } from './config/flags.ts'
 import { loadConfig } from './config/load.ts'
 import { startDaemon } from './daemon.ts'
@@ -22,19 +23,30 @@ ${flagHelp()}
 Flags win over the configuration file. "lighter config" prints what is in force.
 `
 
-void main(process.argv.slice(2))
+void main(process.argv.slice(2)).then(
+  // What is still open, such as an idle connection, must not hold the process back.
+  () => process.exit(0),
+  (err: unknown) => {
+    process.stderr.write(`lighterd: ${messageOf(err)}\n`, () => {
+      process.exit(isKind(err, 'invalid-argument') ? usageExitCode : 1)
+    })
+  },
+)
 
 async function main(argv: readonly string[]): Promise<void> {
   process.title = 'lighterd'
-  try {
-    const flags = parseFlags(argv)
-    if (flags.wantsHelp) process.stdout.write(help)
-    else if (flags.wantsVersion) process.stdout.write(`${version}\n`)
-    else await serveUntilStopped(flags)
-  } catch (err) {
-    process.stderr.write(`lighterd: ${messageOf(err)}\n`)
-    process.exitCode = err instanceof RuntimeError && err.kind === 'invalid-argument' ? usageExitCode : 1
-  }
+  const flags = parseFlags(argv)
+  if (flags.wantsHelp) await print(help)
+  else if (flags.wantsVersion) await print(`${version}\n`)
+  else await serveUntilStopped(flags)
+}
+
+function print(text: string): Promise<void> {
+  return new Promise(resolve => {
+    process.stdout.write(text, () => {
+      resolve()
+    })
+  })
 }
 
 async function serveUntilStopped(flags: Flags): Promise<void> {
@@ -43,7 +55,7 @@ async function serveUntilStopped(flags: Flags): Promise<void> {
   const stopping = stopSignal(output)
   const ctx: Ctx = { signal: stopping, log: output.log }
   try {
-    const daemon = await startDaemon(ctx, { config, programsDir: await findPrograms() })
+    const daemon = await startDaemon(ctx, { config, programsDir: await findPrograms(config) })
     await aborted(stopping)
     await daemon.stop()
   } catch (err) {
@@ -52,8 +64,6 @@ async function serveUntilStopped(flags: Flags): Promise<void> {
   } finally {
     await output.close()
   }
-  // Idle keep-alive sockets and the like must not hold the process back.
-  process.exit()
 }
 
 /** Aborts at the first SIGTERM or SIGINT; the second one ends the process at once. */
@@ -89,7 +99,8 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** The native programs: beside dist/ in a package, below build/ in a checkout. */
-async function findPrograms(): Promise<string> {
+async function findPrograms({ programsDir }: Config): Promise<string> {
+  if (programsDir !== '') return programsDir
   const here = dirname(process.argv[1] ?? '')
   const places = [join(here, '../native'), join(here, '../build/native')]
   for (const place of places) {

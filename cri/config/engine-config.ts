@@ -1,12 +1,12 @@
 import type { EngineConfig } from '#engine/engine-config'
 import type { Config } from './defaults.ts'
 
-/** The part of the configuration that is the engine's. `programsDir` is used where the configuration has none. */
+/** The part of the configuration that is the engine's. `programsDir` is where the native programs were found. */
 export function toEngineConfig(config: Config, programsDir: string): EngineConfig {
   return {
     rootDir: config.root,
     stateDir: config.state,
-    programsDir: config.programsDir || programsDir,
+    programsDir,
     cniConfDir: config.cni.confDir,
     cniBinDirs: config.cni.binDirs,
     registries: config.registries,

@@ -78,13 +78,34 @@ export function createFakeEngine(): FakeEngine {
       return Promise.resolve()
     },
     isReady: () => isReady,
-    as: () => engine,
+    as: () => ({
+      get pods() {
+        return opened().pods
+      },
+      get containers() {
+        return opened().containers
+      },
+      get images() {
+        return opened().images
+      },
+      get stats() {
+        return opened().stats
+      },
+      get node() {
+        return opened().node
+      },
+    }),
   }
   const node: NodeOperations = {
     status: () => {
       state.step()
       return Promise.resolve(fake.nodeStatus)
     },
+  }
+  /** A door may take its view at any time, and use it only when the engine is ready. */
+  const opened = () => {
+    if (!isReady) throw error('unavailable', 'the engine is starting')
+    return engine
   }
   const engine: Engine = {
     pods: fakePods(state),
