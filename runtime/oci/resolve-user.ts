@@ -61,16 +61,19 @@ function wantedUser(security: ContainerSecurity, imageUser: string): WantedUser 
   return { user: user === undefined || user === '' ? '0' : user, group: group ?? '' }
 }
 
-/** undefined for a number that the image gives no name. */
+/**
+ * undefined for a number that the image gives no name. A number is always an id: an image must not be able to
+ * make root of a user that the client has checked not to be, by calling one "1000".
+ */
 function findUser(user: string, passwd: readonly PasswdEntry[]): PasswdEntry | undefined {
-  const named = passwd.find(entry => entry.name === user)
-  if (named) return checkedEntry(named)
-  if (!/^\d+$/.test(user)) {
-    throw new RuntimeError('invalid-argument', `the image's /etc/passwd has no user "${user}"`)
+  if (/^\d+$/.test(user)) {
+    const uid = checkedId('user', Number(user))
+    const numbered = passwd.find(entry => entry.uid === uid)
+    return numbered && checkedEntry(numbered)
   }
-  const uid = checkedId('user', Number(user))
-  const numbered = passwd.find(entry => entry.uid === uid)
-  return numbered && checkedEntry(numbered)
+  const named = passwd.find(entry => entry.name === user)
+  if (!named) throw new RuntimeError('invalid-argument', `the image's /etc/passwd has no user "${user}"`)
+  return checkedEntry(named)
 }
 
 function checkedEntry(entry: PasswdEntry): PasswdEntry {
@@ -89,9 +92,9 @@ function primaryGroup(
 ): number {
   if (security.runAsGroup !== undefined) return checkedId('run_as_group', security.runAsGroup)
   if (found.wanted === '') return found.entry?.gid ?? 0
+  if (/^\d+$/.test(found.wanted)) return checkedId('group', Number(found.wanted))
   const named = found.groups.find(group => group.name === found.wanted)
   if (named) return checkedId(`group "${named.name}" of the image's /etc/group`, named.gid)
-  if (/^\d+$/.test(found.wanted)) return checkedId('group', Number(found.wanted))
   throw new RuntimeError('invalid-argument', `the image's /etc/group has no group "${found.wanted}"`)
 }
 

@@ -37,9 +37,7 @@ export function createRuntimeFinder(deps: {
   const cache = new Map<string, { readonly stamp: string; readonly features: RuntimeFeatures }>()
   return {
     async find(ctx, nameOrPath) {
-      const path = await findProgram(nameOrPath, deps.searchPath)
-      const { mtimeMs, size, ino } = await stat(path)
-      const stamp = `${mtimeMs}/${size}/${ino}`
+      const { path, stamp } = await findProgram(nameOrPath, deps.searchPath)
       const cached = cache.get(path)
       if (cached?.stamp === stamp) return cached.features
       const features = await askRuntime(ctx, deps, path)
@@ -50,11 +48,18 @@ export function createRuntimeFinder(deps: {
   }
 }
 
-async function findProgram(nameOrPath: string, searchPath: string): Promise<string> {
+interface FoundProgram {
+  readonly path: string
+  /** Another one when the file was replaced. */
+  readonly stamp: string
+}
+
+async function findProgram(nameOrPath: string, searchPath: string): Promise<FoundProgram> {
   const directories = searchPath.split(':').filter(isAbsolute)
   const candidates = isAbsolute(nameOrPath) ? [nameOrPath] : directories.map(dir => join(dir, nameOrPath))
-  for (const candidate of candidates) {
-    if (await isExecutable(candidate)) return candidate
+  for (const path of candidates) {
+    const stamp = await executableStamp(path)
+    if (stamp !== undefined) return { path, stamp }
   }
   const where = isAbsolute(nameOrPath) ? '' : ` in ${directories.join(', ')}`
   throw new RuntimeError(
@@ -63,12 +68,13 @@ async function findProgram(nameOrPath: string, searchPath: string): Promise<stri
   )
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+async function executableStamp(path: string): Promise<string | undefined> {
   try {
     await access(path, constants.X_OK)
-    return (await stat(path)).isFile()
+    const stats = await stat(path)
+    return stats.isFile() ? `${stats.mtimeMs}/${stats.size}/${stats.ino}` : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

@@ -16,6 +16,7 @@ export function containerResources(input: ResourcesInput): ResourcesSpec {
   const devices = deviceRules(input)
   const wanted = input.resources
   if (!wanted) return { devices }
+  checkValues(wanted)
   const memory = memoryLimits(wanted, input.cgroups)
   const cpu = cpuLimits(wanted)
   const hugepageLimits = hugepages(wanted, input.cgroups)
@@ -26,6 +27,35 @@ export function containerResources(input: ResourcesInput): ResourcesSpec {
     ...(cpu ? { cpu } : {}),
     ...(hugepageLimits.length > 0 ? { hugepageLimits } : {}),
     ...(unified ? { unified } : {}),
+  }
+}
+
+/** What the OCI runtime would refuse with a message that names no field. */
+function checkValues(wanted: LinuxResources): void {
+  const least = [
+    ['cpu_period', wanted.cpuPeriodUs, 0],
+    ['cpu_quota', wanted.cpuQuotaUs, -1],
+    ['cpu_shares', wanted.cpuShares, 0],
+    ['memory_limit_in_bytes', wanted.memoryLimitBytes, -1],
+    ['memory_swap_limit_in_bytes', wanted.memorySwapLimitBytes, -1],
+    ...wanted.hugepageLimits.map(
+      ({ pageSize, limitBytes }) => [`hugepage_limits[${pageSize}]`, limitBytes, 0] as const,
+    ),
+  ] as const
+  for (const [field, value, minimum] of least) {
+    if (Number.isSafeInteger(value) && value >= minimum) continue
+    throw new RuntimeError(
+      'invalid-argument',
+      `resources.${field}: ${value} is not an integer from ${minimum} up`,
+    )
+  }
+  for (const [field, value] of [
+    ['cpuset_cpus', wanted.cpusetCpus],
+    ['cpuset_mems', wanted.cpusetMems],
+  ] as const) {
+    if (!/^[\d,-]*$/.test(value)) {
+      throw new RuntimeError('invalid-argument', `resources.${field}: "${value}" is not a list such as 0-3,5`)
+    }
   }
 }
 

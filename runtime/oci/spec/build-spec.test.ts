@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { isKind } from '#base/errors'
+import { sampleMount, sampleNamespaces, sampleSpecInput, specInputWith } from '../testing/samples.ts'
+import { buildSpec } from './build-spec.ts'
+
+describe('the OCI spec of a container', () => {
+  it('names the container as Kubernetes tools expect it', () => {
+    assert.deepEqual(buildSpec(sampleSpecInput).annotations, {
+      'io.kubernetes.cri.container-type': 'container',
+      'io.kubernetes.cri.container-name': 'web',
+      'io.kubernetes.cri.image-name': 'example.org/web:1',
+      'io.kubernetes.cri.sandbox-id': 'a'.repeat(64),
+      'io.kubernetes.cri.sandbox-name': 'shop',
+      'io.kubernetes.cri.sandbox-namespace': 'default',
+      'io.kubernetes.cri.sandbox-uid': 'uid-1',
+    })
+  })
+
+  it('does not pass on annotations of the client', () => {
+    const { annotations } = buildSpec(specInputWith({ config: { annotations: { 'run.oci.x': '1' } } }))
+    assert.equal('run.oci.x' in annotations, false)
+  })
+
+  it('has the masks that were given, and none when privileged', () => {
+    const security = { maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] }
+    const { maskedPaths, readonlyPaths } = buildSpec(specInputWith({ security })).linux
+    assert.deepEqual({ maskedPaths, readonlyPaths }, security)
+    const pod = { isPrivileged: true }
+    const open = buildSpec(specInputWith({ pod, security: { ...security, isPrivileged: true } })).linux
+    assert.deepEqual([open.maskedPaths, open.readonlyPaths], [[], []])
+  })
+
+  it('has SELinux labels only on a host with SELinux', () => {
+    const selinux = { user: '', role: '', type: 'spc_t', level: 's0:c1,c2' }
+    const off = buildSpec(specInputWith({ security: { selinux } }))
+    assert.equal(off.process.selinuxLabel, undefined)
+    const on = buildSpec(specInputWith({ security: { selinux }, facts: { hasSelinux: true } }))
+    assert.equal(on.process.selinuxLabel, 'system_u:system_r:spc_t:s0:c1,c2')
+    assert.equal(on.linux.mountLabel, 'system_u:object_r:container_file_t:s0:c1,c2')
+  })
+
+  it('has the AppArmor profile that was selected', () => {
+    assert.equal(buildSpec({ ...sampleSpecInput, apparmorProfile: 'p' }).process.apparmorProfile, 'p')
+  })
+
+  it('is refused for a privileged container in a pod that is not', () => {
+    assert.throws(
+      () => buildSpec(specInputWith({ security: { isPrivileged: true } })),
+      err => isKind(err, 'invalid-argument'),
+    )
+  })
+
+  const mapping = { hostId: 1, containerId: 0, length: 1 }
+  const userns = (mode: 'pod' | 'container' | 'target'): Parameters<typeof specInputWith>[0] => ({
+    security: { namespaces: { ...sampleNamespaces, user: { mode, uids: [mapping], gids: [mapping] } } },
+  })
+  const unbuilt: readonly [string, Parameters<typeof specInputWith>[0]][] = [
+    ['CDI_devices', { config: { cdiDevices: ['vendor.com/gpu=0'] } }],
+    ['cdi.k8s.io/x', { config: { annotations: { 'cdi.k8s.io/x': 'vendor.com/gpu=0' } } }],
+    ['image', { config: { mounts: [{ ...sampleMount, image: 'example.org/data' }] } }],
+    ['uidMappings', { config: { mounts: [{ ...sampleMount, uidMappings: [mapping] }] } }],
+    ['gidMappings', { config: { mounts: [{ ...sampleMount, gidMappings: [mapping] }] } }],
+    ['userns_options', userns('pod')],
+    [
+      'selinux_relabel',
+      { config: { mounts: [{ ...sampleMount, isSelinuxRelabeled: true }] }, facts: { hasSelinux: true } },
+    ],
+  ]
+  for (const [field, change] of unbuilt) {
+    it(`is refused by name for what is not built: ${field}`, () => {
+      assert.throws(
+        () => buildSpec(specInputWith(change)),
+        err => isKind(err, 'unimplemented') && err.message.includes(field),
+      )
+    })
+  }
+
+  for (const mode of ['container', 'target'] as const) {
+    it(`is refused for the user namespace mode ${mode}`, () => {
+      assert.throws(
+        () => buildSpec(specInputWith(userns(mode))),
+        err => isKind(err, 'invalid-argument'),
+      )
+    })
+  }
+})
