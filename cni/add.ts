@@ -29,7 +29,7 @@ export function createAdd(deps: AddDeps): (ctx: Ctx, attachment: Attachment) => 
       )
     }
     const attachment = await prepare(deps, ctx, input)
-    await deps.cache.write({ ...attachment, result: undefined })
+    await deps.cache.write(attachment)
     const result = await runChain(deps, ctx, attachment)
     const ips = attachmentIps(result)
     if (ips.length === 0) {
@@ -38,7 +38,7 @@ export function createAdd(deps: AddDeps): (ctx: Ctx, attachment: Attachment) => 
         `CNI conf list ${attachment.list.file} gave container ${input.containerId} no IP address: see its "ipam"`,
       )
     }
-    await deps.cache.write({ ...attachment, result })
+    await deps.cache.writeResult(attachment.containerId, result)
     return { ips }
   }
 }
@@ -47,15 +47,15 @@ export function createAdd(deps: AddDeps): (ctx: Ctx, attachment: Attachment) => 
 async function prepare(deps: AddDeps, ctx: Ctx, input: Attachment): Promise<ChainAttachment> {
   const list = currentList(deps.conf)
   await Promise.all(list.plugins.map(plugin => findPlugin(deps.binDirs, plugin.type)))
-  const { containerId, netnsPath, args, capabilities } = input
-  return {
-    containerId,
-    netnsPath,
-    args,
-    capabilities,
-    list,
-    version: await deps.versions.negotiate(ctx, list),
-  }
+  const version = await deps.versions.negotiate(ctx, list)
+  const { containerId, netnsPath, args } = input
+  return { containerId, netnsPath, args, list, version, capabilities: declaredOnly(list, input.capabilities) }
+}
+
+/** What no plugin asks for (all annotations of the pod, say) is neither kept nor written to disk. */
+function declaredOnly(list: ConfList, capabilities: Attachment['capabilities']): Attachment['capabilities'] {
+  const declared = new Set(list.plugins.flatMap(plugin => plugin.capabilities))
+  return Object.fromEntries(Object.entries(capabilities).filter(([name]) => declared.has(name)))
 }
 
 export function currentList(conf: ConfWatch): ConfList {

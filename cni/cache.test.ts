@@ -5,7 +5,8 @@ import { test } from 'node:test'
 import { createClock } from '#base/clock'
 import { kindOf } from '#base/errors'
 import { silentLog } from '#base/log'
-import { type AttachmentCache, type CacheEntry, createAttachmentCache } from './cache.ts'
+import { type AttachmentCache, createAttachmentCache } from './cache.ts'
+import type { CacheEntry } from './cache-entry.ts'
 import { parseConfList } from './conf-list.ts'
 import { cniLimits } from './limits.ts'
 import { parseResult } from './result.ts'
@@ -35,8 +36,10 @@ function entry(changes: Partial<CacheEntry> = {}): CacheEntry {
 test('an entry is read back as it was written, by another cache too', async test => {
   const directory = join(await testDirectory(cleanup(test)), 'a', 'b')
   const cache = await cacheIn(directory)
-  for (const written of [entry(), entry({ result: undefined })]) {
+  const { result } = entry()
+  for (const written of [entry({ result: undefined }), entry()]) {
     await cache.write(written)
+    if (written.result && result) await cache.writeResult('c1', result)
     const again = await cacheIn(directory)
     assert.deepEqual(again.ids(), ['c1'])
     assert.deepEqual(await again.read('c1'), written)
@@ -50,9 +53,18 @@ test('an entry is read back as it was written, by another cache too', async test
   )
 })
 
+test('numbers of capabilities that no double holds exactly do no harm', async test => {
+  const directory = await testDirectory(cleanup(test))
+  const cache = await cacheIn(directory)
+  const written = entry({ capabilities: { bandwidth: { ingressRate: 2 ** 70 } }, result: undefined })
+  await cache.write(written)
+  assert.deepEqual(await cache.read('c1'), written)
+})
+
 test('what a crash left half-written is removed at start', async test => {
   const directory = await testDirectory(cleanup(test))
   await writeFile(join(directory, 'c1.json.12-0.tmp'), '{"for')
+  await writeFile(join(directory, 'c2.result'), '{}')
   const cache = await cacheIn(directory)
   assert.deepEqual([cache.ids(), await readdir(directory)], [[], []])
 })
@@ -77,7 +89,6 @@ const broken: readonly { readonly name: string; readonly text: string }[] = [
   { name: 'a later format', text: JSON.stringify({ ...good, format: 2 }) },
   { name: 'the id of another', text: JSON.stringify({ ...good, containerId: 'c2' }) },
   { name: 'a conf list without plugins', text: JSON.stringify({ ...good, confList: { name: 'n' } }) },
-  { name: 'a result that is none', text: JSON.stringify({ ...good, result: { ips: 7 } }) },
 ]
 
 for (const { name, text } of broken) {
@@ -94,6 +105,16 @@ for (const { name, text } of broken) {
     assert.equal((await readdir(join(directory, 'quarantine'))).length, 1)
   })
 }
+
+test('a broken result is none, and the entry is still good', async test => {
+  const directory = await testDirectory(cleanup(test))
+  const cache = await cacheIn(directory)
+  await cache.write(entry())
+  for (const text of ['', '{"ips":7}']) {
+    await writeFile(join(directory, 'c1.result'), text)
+    assert.deepEqual(await cache.read('c1'), entry({ result: undefined }))
+  }
+})
 
 test('a file without end is not read, but put into quarantine', async test => {
   const directory = await testDirectory(cleanup(test))

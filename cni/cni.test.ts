@@ -58,7 +58,7 @@ test('the attachment is on disk before the first plugin runs, and with the resul
   assert.match(before, new RegExp(attachment.containerId))
   assert.doesNotMatch(before, /10\.9\.8\.7/)
   assert.match(
-    await readFile(join(directory, 'cache', `${attachment.containerId}.json`), 'utf8'),
+    await readFile(join(directory, 'cache', `${attachment.containerId}.result`), 'utf8'),
     /10\.9\.8\.7/,
   )
 })
@@ -277,6 +277,19 @@ test('DEL of a container waits for its running ADD', async test => {
   await Promise.all([network.add(testCtx, attachment), network.del(testCtx, attachment)])
   assert.deepEqual(await callNames(directory), ['first ADD', 'first DEL'])
   assert.deepEqual(network.attachedIds(), [])
+})
+
+test('capabilities that no plugin declares are not written to disk', async test => {
+  const t = cleanup(test)
+  const directory = await testDirectory(t)
+  await installPlugin(directory, 'first')
+  await writeConfList(directory, [{ type: 'first', capabilities: { mac: true } }])
+  const network = await startNetwork(t, directory)
+  const attachment = testAttachment({ capabilities: { mac: '00:11:22:33:44:55', secret: 'annotation' } })
+  await network.add(testCtx, attachment)
+  const text = await readFile(join(directory, 'cache', `${attachment.containerId}.json`), 'utf8')
+  assert.match(text, /"capabilities":\{"mac":"00:11:22:33:44:55"\}/)
+  assert.doesNotMatch(text, /annotation/)
 })
 
 test('a directory that is not absolute is an invalid argument', () => {

@@ -5,7 +5,7 @@ import {
   type JsonObject,
   objectField,
   objectsField,
-  parseJsonObject,
+  parseExactJsonObject,
   printable,
   textField,
   textsField,
@@ -47,7 +47,7 @@ const networkName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
  */
 export function parseConfList(file: string, text: string): ConfList {
   try {
-    const json = parseJsonObject(text)
+    const json = parseExactJsonObject(text)
     return file.endsWith('.conflist') ? fromList(file, json) : fromSingle(file, json)
   } catch (err) {
     if (!(err instanceof RuntimeError)) throw err

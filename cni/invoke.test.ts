@@ -176,6 +176,7 @@ const badAttachments = [
   { netnsPath: '/run/netns/a\nCNI_COMMAND=DEL' },
   { args: { K8S_POD_NAME: 'web;K8S_POD_NAMESPACE=kube-system' } },
   { args: { 'A=B': 'c' } },
+  { args: { K8S_POD_NAME: 'x'.repeat(5000) } },
 ]
 
 for (const bad of badAttachments) {

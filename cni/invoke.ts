@@ -2,6 +2,7 @@ import type { Ctx } from '#base/context'
 import { RuntimeError, withContext } from '#base/errors'
 import { type ProgramResult, type Programs, programLimits } from '#base/programs'
 import { printable } from './json.ts'
+import { cniLimits } from './limits.ts'
 import { pluginError } from './plugin-error.ts'
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'VERSION' | 'GC'
@@ -97,18 +98,21 @@ export function validateAttachment(attachment: InvocationAttachment): void {
       `"${printable(attachment.containerId)}" is not a CNI container id`,
     )
   }
-  if (/\p{Cc}/u.test(attachment.netnsPath)) {
+  if (!isPassable(attachment.netnsPath)) {
     throw new RuntimeError(
       'invalid-argument',
       `network namespace path of ${attachment.containerId} is not a path`,
     )
   }
-  const bad = Object.entries(attachment.args).find(
-    ([key, value]) => !/^[a-zA-Z0-9_]+$/.test(key) || /[;=]|\p{Cc}/u.test(value),
-  )
-  if (bad)
+  for (const [key, value] of Object.entries(attachment.args)) {
+    if (/^[a-zA-Z0-9_]+$/.test(key) && isPassable(value) && !/[;=]/.test(value)) continue
     throw new RuntimeError(
       'invalid-argument',
-      `CNI argument "${printable(bad[0])}" holds ; or = or control characters`,
+      `CNI argument "${printable(key)}" holds ; or = or control characters, or is too long`,
     )
+  }
+}
+
+function isPassable(text: string): boolean {
+  return text.length <= cniLimits.textCharacters && !/\p{Cc}/u.test(text)
 }

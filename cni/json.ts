@@ -8,14 +8,23 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/**
- * Parses an object. Integers that a double cannot hold are refused, because they would reach a plugin changed.
- * Errors: `invalid-argument`.
- */
+/** Errors: `invalid-argument`. */
 export function parseJsonObject(text: string): JsonObject {
+  return parseWith(text)
+}
+
+/**
+ * The same for what is handed on to others: integers that a double cannot hold are refused, because they would
+ * arrive changed.
+ */
+export function parseExactJsonObject(text: string): JsonObject {
+  return parseWith(text, refuseInexact)
+}
+
+function parseWith(text: string, reviver?: (key: string, value: unknown) => unknown): JsonObject {
   let value: unknown
   try {
-    value = JSON.parse(text, refuseInexact)
+    value = JSON.parse(text, reviver)
   } catch (err) {
     if (err instanceof RuntimeError) throw err
     throw new RuntimeError('invalid-argument', 'not JSON', { cause: err })

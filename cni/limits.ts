@@ -7,8 +7,8 @@ export const cniLimits = {
   pluginsPerList: 32,
   /** Size of a plugin's result. */
   resultBytes: 256 * 1024,
-  /** Size of one file of the cache: a conf list, a result and the arguments. */
-  cacheFileBytes: 1024 * 1024,
+  /** Size of one file of the cache: a conf list, a result, and what the pod declares (annotations at most). */
+  cacheFileBytes: 4 * 1024 * 1024,
   interfaces: 64,
   ips: 64,
   routes: 1024,

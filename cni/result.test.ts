@@ -26,7 +26,7 @@ test('a 1.1.0 result is read with all its fields, unknown ones are left out', ()
     ],
     dns: { nameservers: ['10.1.0.1'], domain: 'local', search: ['a.b'], options: ['ndots:5'] },
   }
-  const foreign = json.interfaces.map(item => ({ ...item, vendor: { a: 1 } }))
+  const foreign = json.interfaces.map(item => ({ ...item, vendor: { a: 2 ** 70 } }))
   const result = parseResult({ ...json, interfaces: foreign, 'vendor.example/thing': [] })
   assert.deepEqual(renderResult(result, '1.1.0'), json)
 })
