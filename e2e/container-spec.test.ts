@@ -99,27 +99,26 @@ for (const { name, value, seesHost, seesContainer } of [
 ]) {
   test(
     `mount propagation ${name}`,
-    story(async (s, t) => {
+    story(async s => {
       const dir = join(s.scratch.dir, 'propagation')
       await mkdir(dir, { recursive: true })
       await mustRun(['mount', '-t', 'tmpfs', 'tmpfs', dir])
-      t.after(() => mustRun(['umount', '-R', dir]))
-      await mustRun(['mount', '--make-shared', dir])
-      for (const sub of ['host', 'container']) await mkdir(join(dir, sub))
-      const pod = await s.runPod({ isPrivileged: true })
-      const id = await s.run(pod, {
-        mounts: [{ containerPath: '/mnt', hostPath: dir, propagation: value }],
-        security: { privileged: true },
-      })
-      await mustRun(['mount', '-t', 'tmpfs', 'from-host', join(dir, 'host')])
-      await s.exec(id, 'mount', '-t', 'tmpfs', 'from-container', '/mnt/container')
-      const inside = await s.exec(id, 'cat', '/proc/mounts')
-      const outside = await readFile('/proc/mounts', 'utf8')
-      assert.equal(inside.includes('from-host'), seesHost)
-      assert.equal(outside.includes('from-container'), seesContainer)
-      await s.cri.removePod(pod.id)
-      await mustRun(['umount', '-R', dir])
-      await mustRun(['mount', '-t', 'tmpfs', 'tmpfs', dir])
+      try {
+        await mustRun(['mount', '--make-shared', dir])
+        for (const sub of ['host', 'container']) await mkdir(join(dir, sub))
+        const id = await s.run(await s.runPod({ isPrivileged: true }), {
+          mounts: [{ containerPath: '/mnt', hostPath: dir, propagation: value }],
+          security: { privileged: true },
+        })
+        await mustRun(['mount', '-t', 'tmpfs', 'from-host', join(dir, 'host')])
+        await s.exec(id, 'mount', '-t', 'tmpfs', 'from-container', '/mnt/container')
+        const inside = await s.exec(id, 'cat', '/proc/mounts')
+        const outside = await readFile('/proc/mounts', 'utf8')
+        assert.equal(inside.includes('from-host'), seesHost)
+        assert.equal(outside.includes('from-container'), seesContainer)
+      } finally {
+        await mustRun(['umount', '-R', '-l', dir])
+      }
     }),
   )
 }

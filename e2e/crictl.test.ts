@@ -72,7 +72,7 @@ test(
     await eventually('the log shows the first line', async () =>
       (await crictl('logs', containerId)).includes('hello from lighter\n'),
     )
-    assert.equal(await crictl('exec', '-s', containerId, 'hostname'), 'walker\n')
+    assert.equal((await crictl('exec', '-s', containerId, 'hostname')).trim(), 'walker')
     assert.match(await crictl('stats', '-a', '-o', 'json', containerId), /"usageCoreNanoSeconds"/)
 
     await crictl('stop', '--timeout', '10', containerId)

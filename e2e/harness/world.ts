@@ -56,7 +56,8 @@ export interface WorldOptions {
 
 export type StoryBody = (story: Story, t: TestContext) => Promise<void>
 
-const logTailBytes = 6_000
+const logTailLines = 20
+const logLineLength = 400
 
 /**
  * Opens a world before the first test of the file and takes it down after the last. Answers what makes a test:
@@ -96,7 +97,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     await cri.pull(registry.busybox)
     return { scratch, daemon, registry, cri, auditor: createAuditor(scratch) }
   } catch (err) {
-    process.stderr.write(`${(await daemon.log()).slice(-logTailBytes)}\n`)
+    process.stderr.write(`${logTail(await daemon.log()).join('\n')}\n`)
     await daemon.kill()
     await registry.stop()
     await removeScratch(scratch)
@@ -112,6 +113,12 @@ export async function closeWorld({ scratch, daemon, registry, cri }: World): Pro
   await removeScratch(scratch)
 }
 
+/** The last lines of the daemon's log, each cut to what fits a terminal. */
+function logTail(log: string): readonly string[] {
+  const lines = log.trimEnd().split('\n').slice(-logTailLines)
+  return lines.map(line => `lighterd: ${line.slice(0, logLineLength)}`)
+}
+
 async function tell(world: World, body: StoryBody, t: TestContext): Promise<void> {
   const images = await world.cri.listImages()
   const logStart = (await world.daemon.log()).length
@@ -124,7 +131,7 @@ async function tell(world: World, body: StoryBody, t: TestContext): Promise<void
     }
     await world.auditor.assertNothingLeft()
   } catch (err) {
-    t.diagnostic(`lighterd: ${(await world.daemon.log()).slice(logStart).slice(-logTailBytes)}`)
+    for (const line of logTail((await world.daemon.log()).slice(logStart))) t.diagnostic(line)
     throw err
   }
 }
