@@ -115,7 +115,7 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     shims,
     readExitFile,
     paths,
-    killLost: (ctx, container) => deleteLeftContainer({ runtimes, pods, host }, ctx, container),
+    killLost: (ctx, container) => deleteLeftContainer({ runtimes, pods, host, shims, paths }, ctx, container),
     now: () => clock.now(),
     log,
   })

@@ -1,16 +1,23 @@
 import { constants } from 'node:os'
 import { type Ctx, orAborted } from '#base/context'
-import { RuntimeError } from '#base/errors'
+import { isKind, RuntimeError } from '#base/errors'
 import type { Container } from '../model/container.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 
-/** Sends a signal to the container's init through its shim, which alone knows that the pid is still this one. */
+/**
+ * Sends a signal to the container's init through its shim, which alone knows that the pid is still this one. A shim
+ * that is gone is fine: the supervisor is about to record the end.
+ */
 export async function signalContainer(
   deps: Pick<ContainerDeps, 'shims' | 'paths'>,
   ctx: Ctx,
   { container, signal }: { readonly container: Container; readonly signal: number },
 ): Promise<void> {
-  await deps.shims.kill(ctx, deps.paths.container(container.id).socket, signal)
+  try {
+    await deps.shims.kill(ctx, deps.paths.container(container.id).socket, signal)
+  } catch (err) {
+    if (!isKind(err, 'not-found')) throw err
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Container } from '../model/container.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 import { containerName } from './container-name.ts'
-import { killContainer } from './kill-container.ts'
+import { killContainer, signalContainer } from './kill-container.ts'
 
 /** Kills what runs, removes root file system, files and record. Goes on without its caller. */
 export function createRemoveContainer(deps: ContainerDeps): ContainerOperations['remove'] {
@@ -64,10 +64,11 @@ async function awaitDeleted(deps: ContainerDeps, ctx: Ctx, container: Container)
 
 /** Ends every process of a container whose shim cannot be relied on, and what the OCI runtime keeps of it. */
 export async function deleteLeftContainer(
-  deps: Pick<ContainerDeps, 'runtimes' | 'pods' | 'host'>,
+  deps: Pick<ContainerDeps, 'runtimes' | 'pods' | 'host' | 'shims' | 'paths'>,
   ctx: Ctx,
   container: Container,
 ): Promise<void> {
+  await signalContainer(deps, ctx, { container, signal: constants.signals.SIGKILL }) // also ends a hung OCI runtime
   const cgroups = container.cgroupsPath === '' ? [] : deps.runtimes.cgroups(container.cgroupsPath)
   if (cgroups.length > 0) await deps.host.killCgroup(ctx, cgroups, constants.signals.SIGKILL)
   const handler = deps.pods.get(container.podId)?.runtimeHandler ?? ''

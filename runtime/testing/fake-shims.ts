@@ -71,6 +71,11 @@ export function createFakeShims(): FakeShims {
       listening(socketPath)
       return fake.onExec(spec)
     },
+    async attach(_ctx, socketPath) {
+      await Promise.resolve()
+      listening(socketPath)
+      throw new RuntimeError('failed-precondition', 'this fake attaches nobody')
+    },
     async reopenLog(_ctx, socketPath) {
       await Promise.resolve()
       listening(socketPath)

@@ -1,0 +1,160 @@
+import type { Ctx } from '#base/context'
+import { createIds } from '#base/ids'
+import { createKeyedLock } from '#base/locks'
+import { silentLog } from '#base/log'
+import type { Host } from '#shim/host'
+import type { ContainerDeps } from '../containers/container-deps.ts'
+import { createSupervisor } from '../containers/supervisor.ts'
+import type { EngineLimits } from '../engine-config.ts'
+import type { Container } from '../model/container.ts'
+import type { Pod } from '../model/pod.ts'
+import { createMakeOnce } from '../state/make-once.ts'
+import { createNames } from '../state/names.ts'
+import { createPaths } from '../state/paths.ts'
+import { createTable } from '../state/table.ts'
+import { createFakeClock, type FakeClock } from './fake-clock.ts'
+import { createFakeShims, type FakeShim, type FakeShims } from './fake-shims.ts'
+import { createMemoryRecords } from './memory-records.ts'
+import { sampleContainer, samplePod } from './samples.ts'
+
+/** Everything the container operations need, faked; one pod, and containers as a test adds them. */
+export interface ContainerBench {
+  readonly deps: ContainerDeps
+  readonly clock: FakeClock
+  readonly shims: FakeShims
+  readonly pod: Pod
+  /** What was asked of the host and the OCI runtime, in order. */
+  readonly calls: string[]
+  /** A running container that is watched, and its shim. */
+  addRunning(
+    changes?: Partial<Container>,
+  ): Promise<{ readonly container: Container; readonly shim: FakeShim }>
+}
+
+export const testCtx: Ctx = { signal: new AbortController().signal, log: silentLog }
+
+export async function createContainerBench(): Promise<ContainerBench> {
+  const clock = createFakeClock()
+  const shims = createFakeShims()
+  const calls: string[] = []
+  const pod = samplePod()
+  const pods = createTable('pod sandbox', createMemoryRecords<Pod>())
+  await pods.insert(pod)
+  const table = createTable('container', createMemoryRecords<Container>())
+  const paths = createPaths({ rootDir: '/nowhere/root', stateDir: '/nowhere/state' })
+  const supervisor = createSupervisor({
+    table,
+    shims,
+    paths,
+    readExitFile: () => Promise.resolve(undefined),
+    killLost: (_ctx, { id }) => {
+      calls.push(`kill lost ${id}`)
+      return Promise.resolve()
+    },
+    now: () => clock.now(),
+    log: silentLog,
+  })
+  const deps: ContainerDeps = {
+    table,
+    pods,
+    names: createNames('container', () => ''),
+    locks: createKeyedLock(),
+    makeOnce: createMakeOnce('container'),
+    host: fakeHost(calls),
+    shims,
+    supervisor,
+    images: fakeImages(calls),
+    bundles: {
+      prepare: () => Promise.reject(new Error('not in this test')),
+      writeProcess: () => Promise.resolve(),
+    },
+    runtimes: fakeRuntimes(calls),
+    paths,
+    limits,
+    clock,
+    ids: createIds(),
+    log: silentLog,
+  }
+  return {
+    deps,
+    clock,
+    shims,
+    pod,
+    calls,
+    async addRunning(changes = {}) {
+      const container = sampleContainer({ podId: pod.id, ...changes })
+      await table.insert(container)
+      const shim = shims.at(paths.container(container.id).socket)
+      shim.tell({ kind: 'running', pid: 4711 })
+      await supervisor.watch(testCtx, container.id)
+      return { container, shim }
+    },
+  }
+}
+
+/** Only what containers ask of it; anything else is a test's mistake. */
+function fakeHost(calls: string[]): Host {
+  const refuse = (): Promise<never> => Promise.reject(new Error('not in this test'))
+  return {
+    start: refuse,
+    stop: refuse,
+    lock: refuse,
+    run: refuse,
+    launch: refuse,
+    createSandbox: refuse,
+    mountOverlay: refuse,
+    bind: refuse,
+    unmount: refuse,
+    removeTree: refuse,
+    readInRoot: refuse,
+    diskUsage: refuse,
+    killProcess: refuse,
+    killCgroup: (_ctx, cgroups, signal) => {
+      calls.push(`kill ${cgroups.join(' ')} with ${signal}`)
+      return Promise.resolve(1)
+    },
+    removeCgroup: (_ctx, cgroups) => Promise.resolve(void calls.push(`remove ${cgroups.join(' ')}`)),
+  }
+}
+
+const limits: EngineLimits = {
+  layerDownloads: 1,
+  pullProgressTimeoutMs: 1,
+  manifestBytes: 1,
+  layerBytes: 1,
+  layerInodes: 1,
+  cniPluginTimeoutMs: 1000,
+  runtimeTimeoutMs: 1000,
+  execSyncBytes: 8,
+}
+
+function fakeImages(calls: string[]): ContainerDeps['images'] {
+  return {
+    find: () => undefined,
+    rootfs: {
+      prepare: () => Promise.resolve(),
+      remove: (_ctx, { key }) => Promise.resolve(void calls.push(`remove rootfs ${key}`)),
+      usage: () => Promise.resolve({ bytes: 0, inodes: 0 }),
+      mountpoint: '/nowhere',
+      keys: () => Promise.resolve([]),
+    },
+  }
+}
+
+function fakeRuntimes(calls: string[]): ContainerDeps['runtimes'] {
+  return {
+    find: () =>
+      Promise.resolve({
+        path: '/usr/sbin/runc',
+        version: '',
+        hasRecursiveReadOnlyMounts: false,
+        hasSeccomp: true,
+        hasApparmor: false,
+        hasIdmappedMounts: false,
+      }),
+    delete: (_ctx, { id }) => Promise.resolve(void calls.push(`delete ${id}`)),
+    hasSystemdCgroup: false,
+    cgroups: path => [`/cgroup${path}`],
+    oomPath: () => undefined,
+  }
+}
