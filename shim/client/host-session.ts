@@ -25,6 +25,8 @@ export interface HostCall {
 export interface HostSession {
   /** Answers the OK or ERROR frame. Errors: `unavailable` when the host goes away, `deadline-exceeded`. */
   call(call: HostCall): Promise<Frame>
+  /** False once calls can only fail. */
+  isOpen(): boolean
   /** Settles when the process is gone; all calls have failed by then. */
   readonly ended: Promise<void>
   /** Lets the process end; it is killed if it does not in time. */
@@ -56,7 +58,7 @@ export async function startHostSession(programPath: string, log: Log): Promise<H
   const socket = child.stdio[3]
   if (!(socket instanceof Socket)) throw new RuntimeError('internal', 'lighter-host has no socket')
   const connection = createFrameConnection(socket, 'lighter-host')
-  return createSession({ child, connection, log, exited: ended })
+  return createSession({ child, connection, log, exited: ended, pending: new Map() })
 }
 
 interface SessionParts {
@@ -64,6 +66,7 @@ interface SessionParts {
   readonly connection: FrameConnection
   readonly log: Log
   readonly exited: Promise<void>
+  readonly pending: Map<number, PendingCall>
 }
 
 interface PendingCall {
@@ -72,15 +75,22 @@ interface PendingCall {
 }
 
 function createSession(parts: SessionParts): HostSession {
-  const { connection, exited } = parts
-  const pending = new Map<number, PendingCall>()
+  const { connection, exited, pending } = parts
   let lastId = 0
-  const receiving = receiveAnswers(parts, pending)
+  let isOpen = true
+  const receiving = receiveAnswers(parts).then(async () => {
+    isOpen = false
+    const gone = new RuntimeError('unavailable', 'lighter-host went away; it is being started again')
+    for (const call of pending.values()) call.reject(gone)
+    connection.close()
+    await endProcess(parts.child, exited)
+  })
   const ended = exited.then(async () => {
     connection.close()
     await receiving
   })
   return {
+    isOpen: () => isOpen,
     ended,
     async call(call) {
       lastId = (lastId + 1) % 0x1_0000_0000
@@ -92,27 +102,24 @@ function createSession(parts: SessionParts): HostSession {
       return waitForAnswer({ connection, pending, id, call, answer })
     },
     async close() {
+      isOpen = false
       connection.close()
       await endProcess(parts.child, ended)
     },
   }
 }
 
-/** Settles when the connection ended; then every pending call has failed. */
-async function receiveAnswers(parts: SessionParts, pending: Map<number, PendingCall>): Promise<void> {
+/** Hands answers to their calls until the connection ends. */
+async function receiveAnswers(parts: SessionParts): Promise<void> {
   try {
     for (;;) {
       const frame = await parts.connection.receive()
       if (!frame) break
-      pending.get(frame.id)?.resolve(frame)
+      parts.pending.get(frame.id)?.resolve(frame)
     }
   } catch (err) {
     parts.log.error({ err: messageOf(err) }, 'the connection to lighter-host broke')
   }
-  const gone = new RuntimeError('unavailable', 'lighter-host went away; it is being started again')
-  for (const call of pending.values()) call.reject(gone)
-  parts.connection.close()
-  await endProcess(parts.child, parts.exited)
 }
 
 async function endProcess(child: ChildProcess, ended: Promise<void>): Promise<void> {

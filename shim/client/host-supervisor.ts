@@ -136,7 +136,7 @@ function createSessionSlot(): SessionSlot {
   const waiters = new Set<Waiter>()
   let current: HostSession | undefined
   return {
-    current: () => current,
+    current: () => (current?.isOpen() ? current : undefined),
     fill(session) {
       current = session
       for (const waiter of waiters) waiter.resolve(session)

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,8 @@ int request_kill_process(const struct frame *request, struct frame_writer *answe
 		return error_set(err, ESRCH, "process %lld (%s) is gone", (long long)pid, name);
 	comm[got] = 0;
 	comm[strcspn(comm, "\n")] = 0;
+	if (poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, 0) != 0)
+		return error_set(err, ESRCH, "process %lld (%s) has ended", (long long)pid, name);
 	if (strcmp(comm, name) != 0)
 		return error_set(err, ESRCH, "process %lld is %s, not %s", (long long)pid, comm, name);
 	if (kernel_pidfd_send_signal(pidfd, (int)number) < 0)
