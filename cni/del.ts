@@ -27,7 +27,7 @@ export function createDel(deps: DelDeps): (ctx: Ctx, attachment: Attachment) => 
       await deps.cache.forget(input.containerId)
       return
     }
-    const netnsPath = (await isNetworkNamespace(input.netnsPath)) ? input.netnsPath : ''
+    const netnsPath = await liveNamespace([input.netnsPath, entry.list ? entry.netnsPath : ''])
     const attachment = await attachmentOf(deps, ctx, { entry, input: { ...input, netnsPath } })
     const errors = await runBackwards(deps, ctx, { attachment, result: resultOf(entry) })
     const [first] = errors
@@ -73,8 +73,16 @@ async function runBackwards(
 
 const nsfsMagic = 0x6e736673
 
-/** A pin whose mount is gone is a plain file, at which plugins fail; "" is what the spec has for that. */
-export async function isNetworkNamespace(path: string): Promise<boolean> {
+/**
+ * The first of the paths at which a network namespace is, or "". A pin whose mount is gone is a plain file, at which
+ * plugins fail; and a caller that has lost the path must not make DEL leave behind what only the namespace shows.
+ */
+async function liveNamespace(paths: readonly string[]): Promise<string> {
+  for (const path of paths) if (await isNetworkNamespace(path)) return path
+  return ''
+}
+
+async function isNetworkNamespace(path: string): Promise<boolean> {
   if (path === '') return false
   try {
     return (await statfs(path)).type === nsfsMagic

@@ -5,8 +5,8 @@ export interface Attachment {
   /** CNI_CONTAINERID. */
   readonly containerId: string
   /**
-   * CNI_NETNS; "" when the namespace is already gone (DEL only, which also finds that out by itself). DEL before the
-   * namespace goes if possible: bridge needs it to find its masquerade rules.
+   * CNI_NETNS; "" in DEL: that of ADD, if it is still there. DEL before the namespace goes if possible: bridge needs
+   * it to find its masquerade rules.
    */
   readonly netnsPath: string
   /** CNI_ARGS, such as K8S_POD_NAME; IgnoreUnknown=1 is added to any. */

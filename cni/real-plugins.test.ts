@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { isKind } from '#base/errors'
@@ -74,7 +74,6 @@ test('two attached namespaces get addresses and reach each other', async test =>
 
 test('a published port answers on the host until DEL', async test => {
   const t = cleanup(test)
-  await command('sysctl', '-q', '-w', 'net.ipv4.conf.all.route_localnet=1')
   const hostPort = randomInt(20_000, 30_000)
   const { real, network, attachment } = await oneAttachment(t, publish(hostPort))
   await network.add(testCtx, attachment)
@@ -121,6 +120,41 @@ test('DEL works when the namespace is gone', async test => {
   await network.del(testCtx, attachment)
   assert.deepEqual(await leases(real), [])
   assert.equal(network.isAttached(attachment.containerId), false)
+})
+
+test('DEL by a caller that has lost the path finds the namespace', async test => {
+  const t = cleanup(test)
+  const { real, network, attachment } = await oneAttachment(t)
+  await network.add(testCtx, attachment)
+  await network.del(testCtx, { ...attachment, netnsPath: '' })
+  await assertNothingLeft(real, attachment)
+})
+
+test('DEL works when the pin of the namespace is a plain file', async test => {
+  const t = cleanup(test)
+  const { real, network, attachment } = await oneAttachment(t)
+  await network.add(testCtx, attachment)
+  await command('ip', 'netns', 'del', basename(attachment.netnsPath))
+  await writeFile(attachment.netnsPath, '')
+  t.after(() => rm(attachment.netnsPath, { force: true }))
+  await network.del(testCtx, attachment)
+  assert.deepEqual(await leases(real), [])
+  assert.deepEqual(network.attachedIds(), [])
+})
+
+test('many containers are attached and detached at once', async test => {
+  const t = cleanup(test)
+  const { real, network } = await oneAttachment(t)
+  const attachments: Attachment[] = []
+  for (let i = 0; i < 8; i++) {
+    const attachment = testAttachment({ netnsPath: await testNetns(t) })
+    t.after(() => network.del(testCtx, attachment))
+    attachments.push(attachment)
+  }
+  const results = await Promise.all(attachments.map(attachment => network.add(testCtx, attachment)))
+  assert.equal(new Set(results.flatMap(({ ips }) => ips)).size, attachments.length)
+  await Promise.all(attachments.map(attachment => network.del(testCtx, attachment)))
+  for (const attachment of attachments) await assertNothingLeft(real, attachment)
 })
 
 test('DEL after a failed second plugin leaves no lease, no veth and no rule', async test => {
