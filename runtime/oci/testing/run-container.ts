@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { parseContainerId } from '#base/ids'
+import { type ContainerId, parseContainerId } from '#base/ids'
 import { silentLog } from '#base/log'
 import type { Host } from '#shim/host'
 import { cgroupDirectories } from '../../host/cgroup-paths.ts'
@@ -40,6 +40,8 @@ export interface TestPod {
   readonly rootfs: string
   /** Prepares a bundle and runs it to its end with the real runc. */
   run(change: TestContainer): Promise<TestResult>
+  /** Prepares a bundle and starts it; remove() kills it. */
+  start(change: TestContainer): Promise<{ readonly id: string; readonly runtimeRoot: string }>
   remove(): Promise<void>
 }
 
@@ -71,7 +73,9 @@ export async function createTestPod(): Promise<TestPod> {
     directory,
     rootfs,
     run: change => runContainer(directory, change),
+    start: change => startContainer(directory, change),
     async remove() {
+      await removeContainers(join(directory, 'runc'))
       const pins = ['net', 'ipc', 'uts', 'shm'].map(name => join(directory, name))
       for (const pin of pins) await run('umount', ['-l', pin]).catch(() => undefined)
       await removeTestCgroup()
@@ -113,6 +117,22 @@ async function makePodFiles(directory: string): Promise<void> {
 }
 
 async function runContainer(directory: string, change: TestContainer): Promise<TestResult> {
+  const { id, bundle } = await makeBundle(directory, change)
+  return { ...(await runBundle(directory, id)), bundle }
+}
+
+async function startContainer(directory: string, change: TestContainer): ReturnType<TestPod['start']> {
+  const { id } = await makeBundle(directory, change)
+  const runtimeRoot = join(directory, 'runc')
+  const args = ['--root', runtimeRoot, 'run', '--detach', '--bundle', join(directory, id), id]
+  await run('sh', ['-c', 'exec runc "$@" </dev/null >/dev/null 2>&1', 'sh', ...args])
+  return { id, runtimeRoot }
+}
+
+async function makeBundle(
+  directory: string,
+  change: TestContainer,
+): Promise<{ readonly id: ContainerId; readonly bundle: PreparedBundle }> {
   const id = parseContainerId(randomBytes(32).toString('hex'))
   const bundlePath = join(directory, id)
   await mkdir(bundlePath)
@@ -145,7 +165,7 @@ async function runContainer(directory: string, change: TestContainer): Promise<T
     },
   )
   change.prepared?.(bundle)
-  return { ...(await runBundle(directory, id)), bundle }
+  return { id, bundle }
 }
 
 async function runBundle(directory: string, id: string): Promise<Omit<TestResult, 'bundle'>> {
@@ -160,6 +180,12 @@ async function runBundle(directory: string, id: string): Promise<Omit<TestResult
     return { stdout: err.stdout, stderr: err.stderr, exitCode: err.code }
   } finally {
     await run('runc', [...root, 'delete', '--force', id]).catch(() => undefined)
+  }
+}
+
+async function removeContainers(runtimeRoot: string): Promise<void> {
+  for (const id of await readdir(runtimeRoot).catch(() => [])) {
+    await run('runc', ['--root', runtimeRoot, 'delete', '--force', id]).catch(() => undefined)
   }
 }
 
