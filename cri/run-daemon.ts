@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { Ctx } from '#base/context'
 import { removePath, writeFileAtomic } from '#base/files'
-import { createUndoStack } from '#base/undo-stack'
 import type { EngineService } from '#engine/engine'
 import type { Config } from './config/defaults.ts'
 import { openCriDoor } from './cri-door.ts'

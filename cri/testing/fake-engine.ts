@@ -78,23 +78,7 @@ export function createFakeEngine(): FakeEngine {
       return Promise.resolve()
     },
     isReady: () => isReady,
-    as: () => ({
-      get pods() {
-        return opened().pods
-      },
-      get containers() {
-        return opened().containers
-      },
-      get images() {
-        return opened().images
-      },
-      get stats() {
-        return opened().stats
-      },
-      get node() {
-        return opened().node
-      },
-    }),
+    as: () => lazily(opened),
   }
   const node: NodeOperations = {
     status: () => {
@@ -115,6 +99,26 @@ export function createFakeEngine(): FakeEngine {
     node,
   }
   return fake
+}
+
+function lazily(opened: () => Engine): Engine {
+  return {
+    get pods() {
+      return opened().pods
+    },
+    get containers() {
+      return opened().containers
+    },
+    get images() {
+      return opened().images
+    },
+    get stats() {
+      return opened().stats
+    },
+    get node() {
+      return opened().node
+    },
+  }
 }
 
 const readyNode: NodeStatus = {

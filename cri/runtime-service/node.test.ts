@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { imageMethods, runtimeMethods as rpc } from '../grpc/methods.ts'
+import { grpcCode } from '../grpc/status.ts'
+import { unbuiltImageMethods } from '../image-service/index.ts'
+import { openTestDoor } from '../testing/door-fixture.ts'
+import { version } from '../version.ts'
+import { unbuiltRuntimeMethods } from './index.ts'
+
+test('the version says who this is', async t => {
+  const { client } = await openTestDoor(t)
+  const answer = await client.call(rpc.Version, { version: '0.1.0' })
+  assert.deepEqual(Object.fromEntries(Object.entries(answer)), {
+    version: '0.1.0',
+    runtimeName: 'lighter',
+    runtimeVersion: version,
+    runtimeApiVersion: 'v1',
+  })
+})
+
+test('the version is that of the package', async () => {
+  const { version: expected } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string }
+  assert.equal(version, expected)
+})
+
+test('status has both conditions with their reasons, and the default handler as ""', async t => {
+  const { client } = await openTestDoor(t)
+  const { status, runtimeHandlers, features, info } = await client.call(rpc.Status, {})
+  assert.deepEqual(
+    status?.conditions?.map(({ type, status: isTrue, reason }) => [type, isTrue ?? false, reason ?? '']),
+    [
+      ['RuntimeReady', true, ''],
+      ['NetworkReady', false, 'NetworkPluginNotReady'],
+    ],
+  )
+  assert.deepEqual(
+    runtimeHandlers.map(handler => [handler.name ?? '', handler.features?.recursiveReadOnlyMounts]),
+    [
+      ['', true],
+      ['runc', true],
+    ],
+  )
+  assert.equal(features?.supplementalGroupsPolicy, true)
+  assert.deepEqual(info, {})
+})
+
+test('a verbose status shows the configuration, with the state directory where critest looks for it', async t => {
+  const { client, config } = await openTestDoor(t)
+  const { info } = await client.call(rpc.Status, { verbose: true })
+  const shown = JSON.parse(info.config ?? '') as { readonly stateDir: string; readonly listen: string }
+  assert.equal(shown.stateDir, config.state)
+  assert.equal(shown.listen, config.listen)
+})
+
+test('the cgroup driver is told, though cgroupfs is not the zero value', async t => {
+  const { client, engine } = await openTestDoor(t)
+  assert.equal((await client.call(rpc.RuntimeConfig, {})).linux?.cgroupDriver, 1)
+  engine.nodeStatus = { ...engine.nodeStatus, cgroupDriver: 'systemd' }
+  const { linux } = await client.call(rpc.RuntimeConfig, {})
+  assert.ok(linux)
+  assert.equal(linux.cgroupDriver ?? 0, 0)
+})
+
+test('a pod CIDR is accepted and ignored', async t => {
+  const { client } = await openTestDoor(t)
+  await client.call(rpc.UpdateRuntimeConfig, {
+    runtimeConfig: { networkConfig: { podCidr: '10.1.0.0/24' } },
+  })
+})
+
+test('every RPC of the interface is registered once: built, or UNIMPLEMENTED', async t => {
+  const { client } = await openTestDoor(t)
+  const unbuilt = new Set([...unbuiltRuntimeMethods, ...unbuiltImageMethods].map(({ name }) => name))
+  for (const method of [...Object.values(rpc), ...Object.values(imageMethods)]) {
+    const failure = await client.call(method, {}).then(
+      () => undefined,
+      (err: unknown) => err as { readonly code: number; readonly details: string },
+    )
+    if (unbuilt.has(method.name)) {
+      assert.deepEqual(
+        [failure?.code, failure?.details],
+        [grpcCode.unimplemented, `${method.name} is not implemented`],
+      )
+    } else {
+      assert.notEqual(failure?.code, grpcCode.unimplemented, method.name)
+    }
+  }
+})
+
+test('SCOPE.md lists every RPC, and says which are built', async () => {
+  const unbuilt = new Set([...unbuiltRuntimeMethods, ...unbuiltImageMethods].map(({ name }) => name))
+  const expected = [...Object.values(rpc), ...Object.values(imageMethods)].map(
+    ({ name }) => `${name} ${unbuilt.has(name) ? 'out' : 'in'}`,
+  )
+  const scope = await readFile('SCOPE.md', 'utf8')
+  const listed = [...scope.matchAll(/^\| `(\w+)` +\| (in|out) +\| \S/gm)].map(
+    ([, name, state]) => `${name} ${state}`,
+  )
+  assert.deepEqual(listed.sort(), expected.sort())
+})
