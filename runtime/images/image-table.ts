@@ -37,44 +37,21 @@ export function createImageTable(records: RecordFiles<ImageRecord>): ImageTable 
   const byId = new Map<ImageId, ImageRecord>()
   const byName = new Map<string, ImageId>()
   const lock = createKeyedLock()
+  const index: Index = { byId, byName }
 
-  const index = () => {
-    byName.clear()
-    for (const { image } of byId.values()) {
-      for (const name of [...image.repoTags, ...image.repoDigests]) byName.set(name, image.id)
-    }
-  }
-  const save = async (record: ImageRecord): Promise<void> => {
-    await records.save(digestHex(record.image.id), record)
-    byId.set(record.image.id, record)
-    index()
-  }
-  /** First from the old owner, then to the new one: a crash in between loses a name but never doubles it. */
-  const takeTag = async (repoTag: string, newOwner: ImageId): Promise<void> => {
-    const owner = byName.get(repoTag)
-    const record = owner === undefined || owner === newOwner ? undefined : byId.get(owner)
-    if (!record) return
-    const repoTags = record.image.repoTags.filter(tag => tag !== repoTag)
-    await save({ ...record, image: { ...record.image, repoTags } })
-  }
   const store = async (record: ImageRecord, names: ImageNames): Promise<void> => {
-    const { image } = record
-    if (names.repoTag !== '') await takeTag(names.repoTag, image.id)
-    await save({
-      ...record,
-      image: {
-        ...image,
-        repoTags: withName(image.repoTags, names.repoTag),
-        repoDigests: withName(image.repoDigests, names.repoDigest),
-      },
-    })
+    for (const changed of withNames(index, record, names)) {
+      await records.save(digestHex(changed.image.id), changed)
+      byId.set(changed.image.id, changed)
+      rebuildNames(index)
+    }
   }
 
   return {
     async start() {
       byId.clear()
       for (const record of (await records.load()).values()) byId.set(record.image.id, record)
-      index()
+      rebuildNames(index)
     },
     get: id => byId.get(id),
     all: () => byId.values(),
@@ -103,9 +80,42 @@ export function createImageTable(records: RecordFiles<ImageRecord>): ImageTable 
       lock.run('table', async () => {
         await records.remove(digestHex(id))
         byId.delete(id)
-        index()
+        rebuildNames(index)
       }),
   }
+}
+
+interface Index {
+  readonly byId: Map<ImageId, ImageRecord>
+  readonly byName: Map<string, ImageId>
+}
+
+function rebuildNames({ byId, byName }: Index): void {
+  byName.clear()
+  for (const { image } of byId.values()) {
+    for (const name of [...image.repoTags, ...image.repoDigests]) byName.set(name, image.id)
+  }
+}
+
+/**
+ * The records to save, in order, for the image to have the names. A tag goes first from its old owner, then to the new
+ * one: a crash in between loses a name but never doubles it.
+ */
+function withNames(index: Index, record: ImageRecord, names: ImageNames): readonly ImageRecord[] {
+  const { image } = record
+  const named = {
+    ...record,
+    image: {
+      ...image,
+      repoTags: withName(image.repoTags, names.repoTag),
+      repoDigests: withName(image.repoDigests, names.repoDigest),
+    },
+  }
+  const ownerId = index.byName.get(names.repoTag)
+  const owner = ownerId === undefined || ownerId === image.id ? undefined : index.byId.get(ownerId)
+  if (!owner) return [named]
+  const repoTags = owner.image.repoTags.filter(tag => tag !== names.repoTag)
+  return [{ ...owner, image: { ...owner.image, repoTags } }, named]
 }
 
 function findByPrefix(byId: ReadonlyMap<ImageId, ImageRecord>, text: string): ImageRecord | undefined {

@@ -5,7 +5,7 @@ import { RuntimeError, withContext } from '#base/errors'
 import { fileError, makeDirectory } from '#base/files'
 import { asChainId, type ChainId, parseDigest } from '#base/ids'
 import type { Log } from '#base/log'
-import { createUndoStack } from '#base/undo-stack'
+import { createUndoStack, type UndoStack } from '#base/undo-stack'
 import type { Host } from '#shim/host'
 import type { ImageId } from '../model/image.ts'
 import type { RootFilesystems, RootfsInput } from './image-store.ts'
@@ -64,7 +64,7 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
     withoutRecord.delete(key)
   }
 
-  const prepare: RootFilesystems['prepare'] = async (ctx, input) => {
+  const prepare = async (ctx: Ctx, input: RootfsInput): Promise<void> => {
     const chainIds = deps.chainIdsOfImage(input.imageId)
     if (!chainIds) throw new RuntimeError('not-found', `there is no image ${input.imageId}`)
     if (byKey.has(input.key) || withoutRecord.has(input.key)) {
@@ -78,18 +78,7 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
     undo.push('forget root file system', () => forget(input.key))
     try {
       await records.save(input.key, record)
-      undo.push('remove writable layer', undoCtx =>
-        deps.host.removeTree(undoCtx, [join(mountpoint, input.key)]),
-      )
-      await makeWritableLayer(join(mountpoint, input.key), join(deps.snapshots.directory, layers[0] ?? ''))
-      undo.push('unmount', undoCtx => deps.host.unmount(undoCtx, [input.target]))
-      await deps.host.mountOverlay(ctx, {
-        directory: deps.snapshots.directory,
-        layers,
-        upper: `../rootfs/${input.key}/upper`,
-        work: `../rootfs/${input.key}/work`,
-        target: input.target,
-      })
+      await mountWritable(ctx, { ...deps, mountpoint, undo }, { ...input, layers })
       undo.commit()
     } catch (err) {
       await undo.run()
@@ -123,6 +112,31 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
     },
     keys: () => Promise.resolve([...byKey.keys(), ...withoutRecord]),
   }
+}
+
+interface MountDeps {
+  readonly host: Host
+  readonly snapshots: Snapshots
+  readonly mountpoint: string
+  readonly undo: UndoStack
+}
+
+async function mountWritable(
+  ctx: Ctx,
+  { host, snapshots, mountpoint, undo }: MountDeps,
+  { key, target, layers }: RootfsInput & { readonly layers: readonly string[] },
+): Promise<void> {
+  const directory = join(mountpoint, key)
+  undo.push('remove writable layer', undoCtx => host.removeTree(undoCtx, [directory]))
+  await makeWritableLayer(directory, join(snapshots.directory, layers[0] ?? emptySnapshotName))
+  undo.push('unmount', undoCtx => host.unmount(undoCtx, [target]))
+  await host.mountOverlay(ctx, {
+    directory: snapshots.directory,
+    layers,
+    upper: `../rootfs/${key}/upper`,
+    work: `../rootfs/${key}/work`,
+    target,
+  })
 }
 
 /** Topmost first. */

@@ -75,9 +75,10 @@ function createEntryReader(
     const granted = texts(table.capabilities, 'capabilities', fail).map(word => word.toLowerCase())
     const odd = granted.find(word => !capabilities.includes(word))
     if (odd !== undefined) throw fail(`unknown capability "${odd}"`)
+    const overridesPath = flag(table.override_path, 'override_path', fail)
     const can = (word: string) => granted.length === 0 || granted.includes(word)
     return {
-      url: name === '' ? undefined : apiRoot(name, flag(table.override_path, 'override_path', fail), fail),
+      url: name === '' ? undefined : apiRoot(name, overridesPath, fail),
       canPull: can('pull'),
       canResolve: can('resolve'),
       skipsVerify: flag(table.skip_verify, 'skip_verify', fail),

@@ -95,27 +95,20 @@ export function createSnapshots(deps: SnapshotsDeps): Snapshots {
       }
       const known = new Set([...byChainId.values()].map(snapshot => snapshot.name))
       const names = await readdir(directory)
-      lastNumber = Math.max(0, ...names.map(name => Number.parseInt(name, 10) || 0))
+      lastNumber = names.reduce((last, name) => Math.max(last, Number.parseInt(name, 10) || 0), 0)
       await makeDirectory(join(directory, emptySnapshotName))
-      const leftovers = names.filter(name => isLeftover(name, known)).map(name => join(directory, name))
-      await removeTrees(ctx, leftovers)
+      await removeTrees(ctx, leftoversOf(names, known, directory))
     },
-    async prepare() {
+    prepare() {
       lastNumber++
-      const prepared = { name: String(lastNumber), path: join(directory, `${String(lastNumber)}.tmp`) }
-      try {
-        await mkdir(prepared.path, { mode: unsetRootMode })
-      } catch (err) {
-        throw fileError(`cannot make ${prepared.path}`, err)
-      }
-      return prepared
+      return makeTemporary(directory, String(lastNumber))
     },
     async commit(ctx, layers) {
       if (layers.length === 0) return
-      try {
-        for (const { prepared } of layers) await rename(prepared.path, join(directory, prepared.name))
-      } catch (err) {
-        throw fileError('cannot commit layers', err)
+      for (const { prepared } of layers) {
+        await rename(prepared.path, join(directory, prepared.name)).catch((err: unknown) => {
+          throw fileError(`cannot commit layer ${prepared.path}`, err)
+        })
       }
       await syncFileSystem(ctx, deps.host, directory)
       try {
@@ -141,9 +134,23 @@ export function createSnapshots(deps: SnapshotsDeps): Snapshots {
   }
 }
 
-function isLeftover(name: string, known: ReadonlySet<string>): boolean {
-  if (name.endsWith('.json') || name === emptySnapshotName) return false
-  return !known.has(name)
+async function makeTemporary(directory: string, name: string): Promise<PreparedSnapshot> {
+  const path = join(directory, `${name}.tmp`)
+  try {
+    await mkdir(path, { mode: unsetRootMode })
+  } catch (err) {
+    throw fileError(`cannot make ${path}`, err)
+  }
+  return { name, path }
+}
+
+function leftoversOf(
+  names: readonly string[],
+  known: ReadonlySet<string>,
+  directory: string,
+): readonly string[] {
+  const kept = (name: string) => name.endsWith('.json') || name === emptySnapshotName || known.has(name)
+  return names.filter(name => !kept(name)).map(name => join(directory, name))
 }
 
 function parseSnapshot(object: JsonObject, name: string): Snapshot {
