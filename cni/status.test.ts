@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Clock, createClock } from '#base/clock'
 import { cniLimits } from './limits.ts'
@@ -120,6 +121,35 @@ test('VERSION runs once per binary, again when it has changed, and STATUS only f
   await becomesReady(network, false)
   assert.equal(await versions(), 2)
   assert.deepEqual(await callNames(directory), [])
+})
+
+test('a change that inotify cannot see, behind a link, is found by the next look', async test => {
+  const t = cleanup(test)
+  const directory = await testDirectory(t)
+  const clock = movableClock()
+  const target = join(directory, 'target')
+  await mkdir(join(directory, 'conf'))
+  await writeFile(target, '{}')
+  await symlink(target, join(directory, 'conf', '1.conflist'))
+  await installPlugin(directory, 'first')
+  const network = await startNetwork(t, directory, { clock })
+  assert.equal(network.condition().isReady, false)
+  await writeFile(target, JSON.stringify({ cniVersion: '1.0.0', name: 'net', plugins: [{ type: 'first' }] }))
+  clock.forward(cniLimits.statusTtlMs + 1)
+  await becomesReady(network, true)
+})
+
+test('the first directory that has a plugin is the one it is run from', async test => {
+  const t = cleanup(test)
+  const directory = await testDirectory(t)
+  const before = join(directory, 'before')
+  await installPlugin(directory, 'first', { versions: ['0.4.0'] })
+  await installPlugin(before, 'first')
+  await writeConfList(directory, ['first'])
+  const binDirs = [join(directory, 'absent'), join(before, 'bin'), join(directory, 'bin')]
+  const network = await startNetwork(t, directory, { binDirs })
+  assert.deepEqual(network.condition(), { isReady: true, message: '' })
+  assert.deepEqual(await allCalls(directory), [])
 })
 
 test('STATUS is asked again when what is known is too old, without waiting for it', async test => {
