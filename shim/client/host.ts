@@ -45,8 +45,13 @@ export interface DetachedProgram {
  * running calls fail with `unavailable` and it is started again.
  *
  * A failed system call becomes a RuntimeError whose message names the object and the errno: ENOENT `not-found`,
- * EEXIST `already-exists`, ENOSPC/EDQUOT `resource-exhausted`, EPERM/EACCES `permission-denied`, EWOULDBLOCK (LOCK)
- * and EBUSY `failed-precondition`, ETIMEDOUT `deadline-exceeded`, ECANCELED `cancelled`, anything else `internal`.
+ * EEXIST `already-exists`, ENOSPC/EDQUOT/EFBIG `resource-exhausted`, EPERM/EACCES `permission-denied`, EWOULDBLOCK
+ * (LOCK) and EBUSY `failed-precondition`, EAGAIN elsewhere `unavailable`, EINVAL (SANDBOX, RUN) `invalid-argument`,
+ * ETIMEDOUT `deadline-exceeded`, ECANCELED `cancelled`, anything else `internal`.
+ *
+ * Aborting ctx ends a run(); other calls that were begun go on, and settle when the host answers, because half of
+ * a mount is nothing to leave behind. A call that takes far too long (hostLimits) is `deadline-exceeded`: it may
+ * still have its effect later.
  */
 export interface Host extends Programs {
   start(): Promise<void>
