@@ -17,7 +17,7 @@
 	} while (0)
 
 struct archive {
-	uint8_t data[512 * 1024];
+	uint8_t data[2 * 1024 * 1024];
 	size_t size;
 	/* As an input: where it is, and how large its pieces are (0: everything at once). */
 	size_t position, piece;
