@@ -45,7 +45,7 @@ export const capabilityNames: readonly string[] = [
   'CAP_CHECKPOINT_RESTORE',
 ]
 
-export type CapabilitySetName = 'CapInh' | 'CapPrm' | 'CapEff' | 'CapBnd' | 'CapAmb'
+type CapabilitySetName = 'CapInh' | 'CapPrm' | 'CapEff' | 'CapBnd' | 'CapAmb'
 
 /** One set out of a /proc/PID/status. Capabilities newer than this list are left out. */
 export function parseCapabilities(status: string, set: CapabilitySetName): ReadonlySet<string> {

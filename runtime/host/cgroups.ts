@@ -18,7 +18,7 @@ export interface CgroupLayout {
   readonly hasSwapAccounting: boolean
 }
 
-export interface CgroupDetection {
+interface CgroupDetection {
   readonly driver: CgroupDriver | 'auto'
   /** Default /proc/self/mountinfo. */
   readonly mountinfoPath?: string

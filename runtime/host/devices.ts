@@ -16,7 +16,7 @@ export interface HostDevice {
   readonly gid: number
 }
 
-export const deviceLimits = { devices: 4096, depth: 16 } as const
+const deviceLimits = { devices: 4096, depth: 16 } as const
 
 /** Below /dev, but of the host's own mounts and sessions. The container has its own of each. */
 const leftOut = new Set(['pts', 'shm', 'fd', 'mqueue', 'console', 'ptmx', '.lxc', '.lxd-mounts', '.udev'])

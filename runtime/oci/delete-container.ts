@@ -2,7 +2,7 @@ import type { Ctx } from '#base/context'
 import { RuntimeError } from '#base/errors'
 import type { Programs } from '#base/programs'
 
-export interface DeleteInput {
+interface DeleteInput {
   readonly id: string
   /** Absolute. */
   readonly runtimePath: string

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { isKind } from '#base/errors'
 import { pathExists } from '#base/files'
+import { writeExecProcess } from './process-spec.ts'
 import { createTestPod, type TestPod } from './testing/run-container.ts'
 import { sampleMount, sampleNamespaces, sampleResources } from './testing/samples.ts'
 
@@ -178,6 +179,37 @@ describe('a bundle that runc runs', () => {
       },
     })
     assert.deepEqual(found, ['mounted'])
+  })
+
+  for (const hasNoNewPrivileges of [true, false]) {
+    it(`${hasNoNewPrivileges ? 'forbids' : 'allows'} to gain privileges as it was asked to`, async () => {
+      const found = await lines('grep NoNewPrivs: /proc/self/status', { security: { hasNoNewPrivileges } })
+      assert.deepEqual(found, [`NoNewPrivs:\t${hasNoNewPrivileges ? 1 : 0}`])
+    })
+  }
+
+  it('executes commands as the same user, with the same rights and environment', async () => {
+    const { id, runtimeRoot } = await pod.start({
+      command: ['cat', '/dev/zero'],
+      config: { envs: [{ key: 'A', value: 'b' }], workingDir: '/data' },
+      security: {
+        runAsUser: 1000,
+        capabilities: { add: [], drop: ['ALL'], addAmbient: ['CAP_KILL'] },
+        seccomp: { type: 'runtime-default' },
+      },
+    })
+    const path = join(pod.directory, 'exec.json')
+    const command = ['sh', '-c', 'id -u; id -G; pwd; echo $A; grep -E "CapEff|Seccomp:" /proc/self/status']
+    await writeExecProcess({ bundlePath: join(pod.directory, id), path, command, hasTty: false })
+    const { stdout } = await exec('runc', ['--root', runtimeRoot, 'exec', '--process', path, id])
+    assert.deepEqual(stdout.trimEnd().split('\n'), [
+      '1000',
+      '1000 2000 3000',
+      '/data',
+      'b',
+      'CapEff:\t0000000000000020',
+      'Seccomp:\t2',
+    ])
   })
 
   it('is filtered by a profile file of the node', async () => {

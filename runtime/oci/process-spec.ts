@@ -3,7 +3,7 @@ import { writeFileAtomic } from '#base/files'
 import { readBundle } from './bundle.ts'
 import type { ProcessSpec, Spec } from './spec/types.ts'
 
-export interface ExecProcess {
+interface ExecProcess {
   readonly command: readonly string[]
   readonly hasTty: boolean
 }

@@ -8,7 +8,7 @@ const limits = { databaseBytes: 1024 * 1024, groups: 65_536 } as const
 /** The last id, 2^32-1, stands for "no change" in system calls. */
 const maxId = 4_294_967_294
 
-export interface UserInput {
+interface UserInput {
   readonly rootfsPath: string
   readonly security: ContainerSecurity
   /** User of the image config: `user`, `uid`, `user:group`, ...; "" for root. */

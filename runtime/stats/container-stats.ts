@@ -9,7 +9,7 @@ import type { ContainerStats } from '../model/stats.ts'
 import { type CgroupFigures, readCgroupFigures } from './cgroup-figures.ts'
 import { createLayerUsage } from './layer-usage.ts'
 
-export interface ContainerStatsDeps {
+interface ContainerStatsDeps {
   readonly containers: Pick<ContainerOperations, 'get' | 'list'>
   readonly rootfs: Pick<RootFilesystems, 'usage' | 'mountpoint'>
   readonly cgroups: CgroupLayout

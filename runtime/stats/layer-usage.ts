@@ -14,13 +14,13 @@ export const layerLimits = {
   walksAtOnce: 2,
 } as const
 
-export interface LayerFigures {
+interface LayerFigures {
   readonly bytes: number
   readonly inodes: number
 }
 
 /** Sizes of writable layers, which cost a walk through a tree each: kept, and never waited for long. */
-export interface LayerUsage {
+interface LayerUsage {
   /** undefined while nothing is known, or when the layer is gone. */
   of(ctx: Ctx, id: ContainerId): Promise<LayerFigures | undefined>
   /** Forgets all other containers. */

@@ -6,7 +6,7 @@ import type { Pod } from '../../model/pod.ts'
 import type { PodPaths } from './spec-input.ts'
 import type { NamespaceSpec } from './types.ts'
 
-export interface NamespaceInput {
+interface NamespaceInput {
   readonly config: ContainerConfig
   readonly pod: Pod
   readonly podPaths: PodPaths

@@ -4,7 +4,7 @@ import type { LinuxResources } from '../../model/linux.ts'
 import type { ContainerDeviceNode } from './spec-input.ts'
 import type { CpuSpec, DeviceRuleSpec, ResourcesSpec } from './types.ts'
 
-export interface ResourcesInput {
+interface ResourcesInput {
   readonly resources: LinuxResources | undefined
   readonly isPrivileged: boolean
   readonly devices: readonly ContainerDeviceNode[]

@@ -5,7 +5,7 @@ import { defaultSeccompProfile } from './seccomp-default.ts'
 import type { SeccompCondition, SeccompProfile } from './seccomp-profile.ts'
 import type { SeccompSpec } from './types.ts'
 
-export interface SeccompInput {
+interface SeccompInput {
   readonly security: ContainerSecurity
   /** The profile that `localhost` names. */
   readonly localhost: SeccompProfile | undefined

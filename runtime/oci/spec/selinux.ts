@@ -1,7 +1,7 @@
 import type { HostFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig } from '../../model/container.ts'
 
-export interface SelinuxLabels {
+interface SelinuxLabels {
   readonly process: string
   readonly mount: string
 }

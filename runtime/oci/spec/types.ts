@@ -22,7 +22,7 @@ export interface ProcessSpec {
   readonly selinuxLabel?: string
 }
 
-export interface UserSpec {
+interface UserSpec {
   readonly uid: number
   readonly gid: number
   readonly additionalGids: readonly number[]
@@ -103,7 +103,7 @@ export interface SeccompSpec {
   readonly syscalls: readonly SeccompSyscallSpec[]
 }
 
-export interface SeccompSyscallSpec {
+interface SeccompSyscallSpec {
   readonly names: readonly string[]
   readonly action: string
   readonly errnoRet?: number

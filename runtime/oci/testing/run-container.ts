@@ -56,7 +56,7 @@ export interface TestContainer {
   readonly prepared?: (bundle: PreparedBundle) => void
 }
 
-export interface TestResult {
+interface TestResult {
   readonly stdout: string
   readonly stderr: string
   readonly exitCode: number
