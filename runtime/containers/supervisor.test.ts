@@ -127,3 +127,13 @@ test('a stopped supervisor records nothing: the containers go on', async () => {
   assert.equal(table.resolve(container.id).phase, 'running')
   assert.deepEqual(killed, [])
 })
+
+test('an end that nobody saw is recorded as the exit file says, without killing anything', async () => {
+  const watched = await watching()
+  watched.exitFile = exited(7)
+  await watched.supervisor.record(ctx, watched.container.id, undefined)
+  const ended = watched.table.resolve(watched.container.id)
+  assert.deepEqual([ended.phase, ended.exit?.exitCode, ended.exit?.reason], ['exited', 7, 'Error'])
+  assert.deepEqual(watched.killed, [])
+  watched.supervisor.stop()
+})

@@ -23,7 +23,10 @@ export interface Supervisor {
   ended(id: ContainerId): Promise<void>
   /** Resolves when the shim has deleted the container and is gone; at once if it is not watched. */
   gone(id: ContainerId): Promise<void>
-  /** Records an end that was learned in another way; undefined: nobody saw it, what may be left is killed first. */
+  /**
+   * Records an end that was learned in another way; undefined: as the exit file says. If there is none nobody saw
+   * it, and what may be left is killed first.
+   */
   record(ctx: Ctx, id: ContainerId, state: ShimState | undefined): Promise<void>
   /** Gives up a start that failed before the shim could tell: kills what may be left, records the failure. */
   abandon(ctx: Ctx, id: ContainerId, message: string): Promise<void>
@@ -69,8 +72,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     gone: id => watched.get(id)?.gone ?? Promise.resolve(),
     async record(ctx, id, state) {
       const container = deps.table.get(id)
-      if (!state && container) await deps.killLost(ctx, container)
-      await recordEnd(deps, id, endingOf(state))
+      const known = state ?? (await deps.readExitFile(deps.paths.container(id).exitFile))
+      if (!known && container) await deps.killLost(ctx, container)
+      await recordEnd(deps, id, endingOf(known))
     },
     async abandon(ctx, id, message) {
       const container = deps.table.get(id)

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { type Ctx, detached } from '#base/context'
-import { messageOf } from '#base/errors'
+import { isKind, messageOf } from '#base/errors'
 import { removePath } from '#base/files'
 import { type ContainerId, type PodId, parseContainerId, parsePodId } from '#base/ids'
 import type { ContainerDeps } from '../containers/container-deps.ts'
@@ -86,7 +86,13 @@ async function watchContainer(
       startedAtNs: current.startedAtNs || deps.clock.now(),
     }))
   }
-  await deps.supervisor.watch(ctx, id)
+  try {
+    await deps.supervisor.watch(ctx, id)
+  } catch (err) {
+    if (!isKind(err, 'not-found')) throw err
+    // The shim has left since it was observed: it does so when it has told the end and nobody is connected.
+    await deps.supervisor.record(ctx, id, undefined)
+  }
 }
 
 /** Removes what carries the name of an object that nobody knows any more. */
