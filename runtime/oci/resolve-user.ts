@@ -2,9 +2,9 @@ import type { Ctx } from '#base/context'
 import { RuntimeError, withContext } from '#base/errors'
 import type { Host } from '#shim/host'
 import type { ContainerSecurity, ContainerUser } from '../model/container.ts'
-import { type GroupEntry, type PasswdEntry, parseGroups, parsePasswd } from './user-database.ts'
+import { type GroupEntry, hasMember, type PasswdEntry, parseGroups, parsePasswd } from './user-database.ts'
 
-const limits = { databaseBytes: 1024 * 1024, groups: 65_536 } as const
+const limits = { databaseBytes: 256 * 1024, groups: 65_536 } as const
 /** The last id, 2^32-1, stands for "no change" in system calls. */
 const maxId = 4_294_967_294
 
@@ -99,7 +99,7 @@ function primaryGroup(
 }
 
 function groupsOf(user: string, groups: readonly GroupEntry[]): readonly number[] {
-  return groups.filter(group => group.members.includes(user) && group.gid <= maxId).map(group => group.gid)
+  return groups.filter(group => hasMember(group, user) && group.gid <= maxId).map(group => group.gid)
 }
 
 function checkedGroup(gid: number): number {
