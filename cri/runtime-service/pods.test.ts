@@ -10,6 +10,9 @@ import { samplePodId } from '../testing/samples.ts'
 
 type PodConfigMessage = NonNullable<Sent<typeof rpc.RunPodSandbox.request>['config']>
 
+/** Enums of proto3 are open: anything may come. */
+const unknownNumber: unknown = 9
+
 function podConfig(name: string, rest: PodConfigMessage = {}): PodConfigMessage {
   return { metadata: { name, uid: `uid-${name}`, namespace: 'default', attempt: 1 }, ...rest }
 }
@@ -135,7 +138,10 @@ test('wrong requests are INVALID_ARGUMENT, name the field and leave nothing', as
     [{ metadata, dnsConfig: { servers: ['10.0.0.1', 'a\0b'] } }, /dns_config\.servers\[1\]/],
     [{ metadata, portMappings: [{ containerPort: 65_536 }] }, /port_mappings\[0\]\.container_port/],
     [{ metadata, portMappings: [{ hostPort: -1 }] }, /port_mappings\[0\]\.host_port/],
-    [{ metadata, portMappings: [{ protocol: Number(9) as v1.Protocol }] }, /port_mappings\[0\]\.protocol/],
+    [
+      { metadata, portMappings: [{ protocol: unknownNumber as v1.Protocol }] },
+      /port_mappings\[0\]\.protocol/,
+    ],
     [{ metadata, linux: { sysctls: { 'kernel.shmmax': '1\0' } } }, /sysctls\["kernel\.shmmax"\]/],
     [options({ pid: 3, targetId: 'x' }), /TARGET/],
     [options({ network: 1 }), /network/],
