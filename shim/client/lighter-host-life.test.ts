@@ -169,6 +169,7 @@ test('when the daemon dies its programs are killed before the lock is free, and 
 
 test('a host ignores the signals of a terminal, and ends by stop', async t => {
   const { host, ctx } = await startHost(t)
+  await host.run(ctx, { argv: ['/bin/true'], env: [], timeoutMs: 10_000 })
   const pid = await hostPidOf(process.pid)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal)
   await host.run(ctx, { argv: ['/bin/true'], env: [], timeoutMs: 10_000 })

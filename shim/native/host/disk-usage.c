@@ -125,7 +125,7 @@ int request_disk_usage(const struct frame *request, struct frame_writer *answer,
 		int result = tree_walk(&tree, *path, err);
 
 		tree_free(&tree);
-		if (result < 0 && err->code != ENOENT) {
+		if (result < 0) {
 			free(usage.links.items);
 			return error_wrap(err, "cannot measure %s", *path);
 		}

@@ -101,18 +101,17 @@ static int attach(const struct overlay *overlay, int fs_fd, struct error *err)
 	return 0;
 }
 
-/* 0: mounted, 1: this kernel cannot take layers one by one (they came with Linux 6.8), -1: failed. */
 static int mount_by_steps(const struct overlay *overlay, struct error *err)
 {
 	SCOPED_FD fs_fd = kernel_fsopen("overlay");
 
 	if (fs_fd < 0)
-		return errno == ENOSYS ? 1 : error_errno(err, errno, "cannot open the overlay file system");
+		return error_errno(err, errno, "cannot open the overlay file system");
 	if (set_text(fs_fd, "source", "overlay", err) < 0)
 		return -1;
 	for (char **layer = overlay->layers; *layer; layer++)
 		if (set_directory(fs_fd, "lowerdir+", *layer, err) < 0)
-			return err->code == EINVAL && layer == overlay->layers ? 1 : -1;
+			return -1;
 	if (overlay->upper && (set_directory(fs_fd, "upperdir", overlay->upper, err) < 0 ||
 			       set_directory(fs_fd, "workdir", overlay->work, err) < 0))
 		return -1;
@@ -176,7 +175,7 @@ static int mount_at_once(const struct overlay *overlay, struct error *err)
 static int mount_overlay(const struct overlay *overlay, struct error *err)
 {
 	size_t layers = 0;
-	int result;
+	struct error later = {0};
 
 	while (overlay->layers[layers])
 		layers++;
@@ -188,8 +187,16 @@ static int mount_overlay(const struct overlay *overlay, struct error *err)
 	/* The kernel wants two layers for a read-only overlay; of one layer it would be that layer itself. */
 	if (layers == 1 && !overlay->upper)
 		return mounts_bind(overlay->layers[0], overlay->target, BIND_READ_ONLY, err);
-	result = mount_by_steps(overlay, err);
-	return result == 1 ? mount_at_once(overlay, err) : result;
+	if (mount_by_steps(overlay, err) == 0)
+		return 0;
+	/* Layers one by one came with Linux 6.8: before, that is EINVAL, for some kernels only at the last step. */
+	if (err->code != EINVAL)
+		return -1;
+	if (mount_at_once(overlay, &later) == 0)
+		return 0;
+	if (later.code == E2BIG)
+		*err = later;
+	return -1;
 }
 
 int request_mount_overlay(const struct frame *request, struct frame_writer *answer, struct error *err)

@@ -82,8 +82,6 @@ static int remove_tree(const char *path, struct error *err)
 	int result = tree_walk(&tree, path, err);
 
 	tree_free(&tree);
-	if (result < 0 && (err->code == ENOENT || err->code == ENOTDIR))
-		return 0;
 	return result < 0 ? error_wrap(err, "cannot remove the tree %s", path) : 0;
 }
 

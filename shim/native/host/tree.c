@@ -12,12 +12,23 @@
 #include "kernel.h"
 #include "scoped.h"
 
-enum { OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+enum {
+	OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+	OPEN_LEVELS = 200, /* whose parents stay open, so that it does not matter if somebody moves them meanwhile */
+};
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
 
 void tree_free(struct tree *tree)
 {
-	while (tree->depth > 0)
-		free(tree->levels[--tree->depth].name);
+	while (tree->depth > 0) {
+		close_fd(tree->levels[--tree->depth].parent_fd);
+		free(tree->levels[tree->depth].name);
+	}
 	while (tree->pending_count > 0)
 		free(tree->pending[--tree->pending_count]);
 	free(tree->levels);
@@ -74,8 +85,8 @@ static int push_pending(struct tree *tree, const char *name, struct error *err)
 	return 0;
 }
 
-/* Takes ownership of name. */
-static int push_level(struct tree *tree, int directory_fd, char *name, struct error *err)
+/* Takes ownership of name and, on success, of parent_fd. */
+static int push_level(struct tree *tree, int directory_fd, char *name, int parent_fd, struct error *err)
 {
 	struct tree_level *levels = grow(tree->levels, tree->depth, &tree->levels_room, sizeof(*levels));
 	struct stat info;
@@ -90,8 +101,15 @@ static int push_level(struct tree *tree, int directory_fd, char *name, struct er
 		return -1;
 	}
 	tree->levels = levels;
-	levels[tree->depth++] = (struct tree_level){
-		.device = info.st_dev, .inode = info.st_ino, .name = name, .pending_before = tree->pending_count};
+	if (tree->depth >= OPEN_LEVELS) {
+		close(parent_fd);
+		parent_fd = -1;
+	}
+	levels[tree->depth++] = (struct tree_level){.device = info.st_dev,
+						    .inode = info.st_ino,
+						    .name = name,
+						    .parent_fd = parent_fd,
+						    .pending_before = tree->pending_count};
 	return 0;
 }
 
@@ -106,7 +124,8 @@ static int is_directory(int directory_fd, const struct dirent *entry)
 	return S_ISDIR(info.st_mode);
 }
 
-/* Visits the files of a directory and remembers its directories. */
+/* Visits the files of a directory and remembers its directories. ENOENT is a directory that was removed
+ * meanwhile. */
 static int visit_entries(struct tree *tree, int directory_fd, struct error *err)
 {
 	SCOPED_DIR directory = NULL;
@@ -117,9 +136,8 @@ static int visit_entries(struct tree *tree, int directory_fd, struct error *err)
 	if (!directory) {
 		int code = errno;
 
-		if (copy >= 0)
-			close(copy);
-		return fail(tree, code, "read", "", err);
+		close_fd(copy);
+		return code == ENOENT ? 0 : fail(tree, code, "read", "", err);
 	}
 	while ((errno = 0, entry = readdir(directory))) {
 		int result;
@@ -133,7 +151,7 @@ static int visit_entries(struct tree *tree, int directory_fd, struct error *err)
 		if (result < 0)
 			return -1;
 	}
-	return errno ? fail(tree, errno, "read", "", err) : 0;
+	return errno == 0 || errno == ENOENT ? 0 : fail(tree, errno, "read", "", err);
 }
 
 /* Goes down: *current becomes the directory `name`, which is freed. 1: entered, 0: passed over, -1: failed. */
@@ -151,39 +169,45 @@ static int enter(struct tree *tree, int *current, char *name, struct error *err)
 		free(name);
 		return result;
 	}
-	if (push_level(tree, fd, name, err) < 0) {
+	if (push_level(tree, fd, name, *current, err) < 0) {
 		close(fd);
 		return -1;
 	}
-	close(*current);
 	*current = fd;
 	if (tree->on_enter && tree->on_enter(tree, fd, err) < 0)
 		return -1;
 	return visit_entries(tree, fd, err) < 0 ? -1 : 1;
 }
 
-/* Goes up: the parent must be the directory that we came from, else somebody has moved it meanwhile. */
+/* The directory above the current one: it must be the one that we came from, else somebody has moved it. */
+static int reopen_parent(const struct tree *tree, int current, struct error *err)
+{
+	const struct tree_level *parent = &tree->levels[tree->depth - 2];
+	struct stat info;
+	int fd = openat(current, "..", OPEN_FLAGS);
+
+	if (fd >= 0 && fstat(fd, &info) == 0 && info.st_dev == parent->device && info.st_ino == parent->inode)
+		return fd;
+	fail(tree, fd < 0 ? errno : EBUSY, "leave", "", err);
+	close_fd(fd);
+	return -1;
+}
+
 static int leave(struct tree *tree, int *current, struct error *err)
 {
 	struct tree_level level = tree->levels[tree->depth - 1];
-	struct stat info;
-	int fd, result;
+	int result = 0;
 
-	fd = openat(*current, "..", OPEN_FLAGS);
-	if (fd < 0 || fstat(fd, &info) < 0) {
-		result = fail(tree, errno, "leave", "", err);
-	} else if (tree->depth > 1 && (info.st_dev != tree->levels[tree->depth - 2].device ||
-				       info.st_ino != tree->levels[tree->depth - 2].inode)) {
-		result = fail(tree, EBUSY, "leave", "", err);
-	} else {
-		tree->depth--;
-		result = tree->on_leave ? tree->on_leave(tree, fd, level.name, err) : 0;
-		free(level.name);
-	}
-	if (fd >= 0) {
-		close(*current);
-		*current = fd;
-	}
+	if (level.parent_fd < 0)
+		level.parent_fd = reopen_parent(tree, *current, err);
+	if (level.parent_fd < 0)
+		return -1;
+	close(*current);
+	*current = level.parent_fd;
+	tree->depth--;
+	if (tree->on_leave)
+		result = tree->on_leave(tree, *current, level.name, err);
+	free(level.name);
 	return result;
 }
 
@@ -191,27 +215,20 @@ static int walk_directory(struct tree *tree, int *current, char *name, struct er
 {
 	int result = enter(tree, current, name, err);
 
-	if (result <= 0)
-		return result;
-	while (tree->depth > 0) {
+	while (result >= 0 && tree->depth > 0) {
 		if (tree->pending_count > tree->levels[tree->depth - 1].pending_before)
 			result = enter(tree, current, tree->pending[--tree->pending_count], err);
-		else if (tree->depth > 1)
-			result = leave(tree, current, err);
 		else
-			return 0;
-		if (result < 0)
-			return -1;
+			result = leave(tree, current, err);
 	}
-	return 0;
+	return result < 0 ? -1 : 0;
 }
 
-/* Splits path into its directory, which is opened, and its last part. */
-static int open_parent(const char *path, char **name, struct error *err)
+/* Splits path into its directory, which is opened, and its last part. 1: the directory is absent. */
+static int open_parent(const char *path, int *fd, char **name, struct error *err)
 {
 	SCOPED_TEXT parent = strdup(path);
 	char *slash;
-	int fd;
 
 	if (!parent)
 		return error_errno(err, ENOMEM, "cannot walk %s", path);
@@ -224,45 +241,29 @@ static int open_parent(const char *path, char **name, struct error *err)
 	if (!*name)
 		return error_errno(err, ENOMEM, "cannot walk %s", path);
 	slash[slash == parent] = 0;
-	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		error_errno(err, errno, "cannot open %s", parent);
-		free(*name);
-	}
-	return fd;
+	*fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd >= 0)
+		return 0;
+	if (errno == ENOENT || errno == ENOTDIR)
+		return 1;
+	return error_errno(err, errno, "cannot open %s", parent);
 }
 
 int tree_walk(struct tree *tree, const char *path, struct error *err)
 {
-	char *name = NULL;
-	int top_fd = open_parent(path, &name, err);
+	SCOPED_TEXT name = NULL;
 	SCOPED_FD current = -1;
 	struct stat info;
-	int result;
+	char *top;
+	int result = open_parent(path, &current, &name, err);
 
-	if (top_fd < 0)
-		return -1;
-	current = top_fd;
-	if (fstatat(top_fd, name, &info, AT_SYMLINK_NOFOLLOW) < 0) {
-		result = error_errno(err, errno, "cannot look at %s", path);
-		free(name);
+	if (result != 0)
 		return result;
-	}
-	if (!S_ISDIR(info.st_mode)) {
-		result = tree->on_file(tree, top_fd, name, err);
-		free(name);
-		return result;
-	}
-	top_fd = fcntl(top_fd, F_DUPFD_CLOEXEC, 0);
-	result = top_fd < 0 ? error_errno(err, errno, "cannot walk %s", path)
-			    : walk_directory(tree, &current, name, err);
-	if (result == 0 && tree->depth == 1 && tree->on_leave) {
-		struct tree_level level = tree->levels[--tree->depth];
-
-		result = tree->on_leave(tree, top_fd, level.name, err);
-		free(level.name);
-	}
-	if (top_fd >= 0)
-		close(top_fd);
-	return result;
+	if (fstatat(current, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 1 : error_errno(err, errno, "cannot look at %s", path);
+	if (!S_ISDIR(info.st_mode))
+		return tree->on_file(tree, current, name, err);
+	top = name;
+	name = NULL; /* the walk frees it */
+	return walk_directory(tree, &current, top, err);
 }

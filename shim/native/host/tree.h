@@ -12,6 +12,7 @@ struct tree_level {
 	dev_t device;
 	ino_t inode;
 	char *name;
+	int parent_fd;	       /* -1 far down: the parent is opened again as ".." */
 	size_t pending_before; /* pending entries that belong to directories above */
 };
 
@@ -33,7 +34,7 @@ struct tree {
 	size_t pending_count, pending_room;
 };
 
-/* Visits path itself (file or directory) and everything below; -1 with ENOENT in err->code if there is none. */
+/* Visits path itself (file or directory) and everything below. 0: done, 1: there is nothing at path, -1: failed. */
 int tree_walk(struct tree *tree, const char *path, struct error *err);
 
 /* Frees what a walk, also a failed one, holds. */
