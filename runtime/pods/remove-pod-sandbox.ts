@@ -24,11 +24,15 @@ export function createRemovePodSandbox(deps: PodDeps): PodOperations['remove'] {
 export async function removePod(deps: PodDeps, ctx: Ctx, id: PodId): Promise<void> {
   if (!deps.table.get(id)) return
   await stopPod(deps, ctx, id)
-  const pod = await deps.table.update(id, current => ({
-    ...current,
-    phase: nextPodPhase(current, 'remove'),
-    stage: 'containers',
-  }))
+  const pod = await deps.table.update(
+    id,
+    current => ({
+      ...current,
+      phase: nextPodPhase(current, 'remove'),
+      stage: 'containers',
+    }),
+    { mayOutrunDisk: true },
+  )
   await deps.containers.removeAll(ctx, id)
   await removePodFiles(deps, pod)
   await deps.table.remove(id)

@@ -23,23 +23,31 @@ export async function stopPod(deps: PodDeps, ctx: Ctx, id: PodId): Promise<void>
   const before = deps.table.get(id)
   if (!before || before.phase === 'removing' || isAtRest(deps, id)) return
   deps.makeOnce.withdraw(id)
-  const pod = await deps.table.update(id, current => ({
-    ...current,
-    phase: nextPodPhase(current, 'stop'),
-    stage: 'containers',
-  }))
+  const pod = await deps.table.update(
+    id,
+    current => ({
+      ...current,
+      phase: nextPodPhase(current, 'stop'),
+      stage: 'containers',
+    }),
+    { mayOutrunDisk: true },
+  )
   await deps.containers.killAll(ctx, id)
   deps.table.setStage(id, 'network')
   const isReleased = await detachNetwork(deps, ctx, pod)
   deps.table.setStage(id, 'namespaces')
   await releaseNamespaces(deps, ctx, pod)
-  await deps.table.update(id, current => ({
-    ...current,
-    phase: nextPodPhase(current, 'stopped'),
-    stage: '',
-    isNetworkAttached: !isReleased,
-    pausePid: undefined,
-  }))
+  await deps.table.update(
+    id,
+    current => ({
+      ...current,
+      phase: nextPodPhase(current, 'stopped'),
+      stage: '',
+      isNetworkAttached: !isReleased,
+      pausePid: undefined,
+    }),
+    { mayOutrunDisk: true },
+  )
 }
 
 /** Stopped before, with nothing left to release. */
