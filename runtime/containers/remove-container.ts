@@ -30,11 +30,15 @@ export async function removeContainer(deps: ContainerDeps, ctx: Ctx, id: Contain
   if (!found) return
   if (found.phase === 'running') await killContainer(deps, ctx, found)
   deps.makeOnce.withdraw(id)
-  const container = await deps.table.update(id, current => ({
-    ...current,
-    phase: nextContainerPhase(current, 'remove'),
-    stage: 'runtime',
-  }))
+  const container = await deps.table.update(
+    id,
+    current => ({
+      ...current,
+      phase: nextContainerPhase(current, 'remove'),
+      stage: 'runtime',
+    }),
+    { mayOutrunDisk: true },
+  )
   await awaitDeleted(deps, ctx, container)
   await removeContainerFiles(deps, ctx, id)
   await deps.table.remove(id)

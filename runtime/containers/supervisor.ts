@@ -147,16 +147,20 @@ async function onEnd(
 }
 
 async function recordEnd(deps: SupervisorDeps, id: ContainerId, ending: Ending): Promise<void> {
-  await deps.table.update(id, current => {
-    if (current.phase === 'exited' || current.phase === 'removing') return current
-    return {
-      ...current,
-      phase: nextContainerPhase(current, 'ended'),
-      stage: '',
-      pid: undefined,
-      finishedAtNs: ending.finishedAtNs || deps.now(),
-      exit: ending.exit,
-    }
-  })
+  await deps.table.update(
+    id,
+    current => {
+      if (current.phase === 'exited' || current.phase === 'removing') return current
+      return {
+        ...current,
+        phase: nextContainerPhase(current, 'ended'),
+        stage: '',
+        pid: undefined,
+        finishedAtNs: ending.finishedAtNs || deps.now(),
+        exit: ending.exit,
+      }
+    },
+    { mayOutrunDisk: true },
+  )
   deps.log.info({ containerId: id, ...ending.exit }, 'container ended')
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { isKind } from '#base/errors'
+import { isKind, RuntimeError } from '#base/errors'
 import type { PodId } from '#base/ids'
 import type { Pod } from '../model/pod.ts'
 import { createMemoryRecords, type MemoryRecords } from '../testing/memory-records.ts'
@@ -45,6 +45,20 @@ test('a change that cannot be written changes nothing', async () => {
     /disk full/,
   )
   assert.equal(table.get(pod.id), pod)
+  assert.equal(records.written.get(pod.id), pod)
+})
+
+test('an end counts on a full disk, and any other failed write does not', async () => {
+  const pod = samplePod()
+  const { table, records } = await tableOf(pod)
+  const stop = () =>
+    table.update(pod.id, current => ({ ...current, phase: 'stopping' as const }), { mayOutrunDisk: true })
+  records.failNext(new RuntimeError('internal', 'EIO'))
+  await assert.rejects(stop(), err => isKind(err, 'internal'))
+  assert.equal(table.get(pod.id), pod)
+  records.failNext(new RuntimeError('resource-exhausted', 'ENOSPC'))
+  await stop()
+  assert.equal(table.get(pod.id)?.phase, 'stopping')
   assert.equal(records.written.get(pod.id), pod)
 })
 

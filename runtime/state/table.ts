@@ -1,4 +1,4 @@
-import { RuntimeError } from '#base/errors'
+import { isKind, RuntimeError } from '#base/errors'
 import { createKeyedLock } from '#base/locks'
 import type { RecordStore } from './record-store.ts'
 
@@ -30,6 +30,11 @@ export interface TableObject {
 export interface UpdateOptions {
   /** Survives power loss; wanted where something outside /run must be undone after one. Default false. */
   readonly isDurable?: boolean
+  /**
+   * For ends and teardown, which make room: on a full disk the change counts although its record could not be
+   * written. After a restart the older record leads recovery to the same end. Default false.
+   */
+  readonly mayOutrunDisk?: boolean
 }
 
 export function createTable<T extends TableObject>(what: string, store: RecordStore<T>): Table<T> {
@@ -77,7 +82,11 @@ export function createTable<T extends TableObject>(what: string, store: RecordSt
         if (!current) throw missing(id)
         const next = change(current)
         if (next === current) return current
-        await store.write(id, next, options.isDurable ?? false)
+        try {
+          await store.write(id, next, options.isDurable ?? false)
+        } catch (err) {
+          if (!options.mayOutrunDisk || !isKind(err, 'resource-exhausted')) throw err
+        }
         objects.set(id, next)
         return next
       }),
