@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '#base/clock'
 import { detached } from '#base/context'
+import { messageOf } from '#base/errors'
 import type { Ids } from '#base/ids'
 import { createKeyedLock, createLimiter } from '#base/locks'
 import type { Log } from '#base/log'
@@ -9,14 +10,15 @@ import type { EngineLimits, RegistriesConfig } from '../engine-config.ts'
 import { createCollector } from './collector.ts'
 import { createBlobs } from './content/blobs.ts'
 import type { ImageStore } from './image-store.ts'
-import { createImageTable } from './image-table.ts'
+import { createImageTable, type ImageTable } from './image-table.ts'
 import { imageLimits } from './limits.ts'
 import { machinePlatform, type Platform } from './platform.ts'
 import { pullImage } from './pull.ts'
 import { createImageRecords } from './records.ts'
+import { formatReference } from './reference.ts'
 import { createRootFilesystems, type RootFilesystemsService } from './rootfs.ts'
 import { createRunningPulls } from './running-pulls.ts'
-import { createSnapshots } from './snapshots/snapshots.ts'
+import { createSnapshots, type Snapshots } from './snapshots/snapshots.ts'
 import { imageUsage } from './usage.ts'
 
 export interface ImageStoreDeps {
@@ -68,10 +70,12 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
     try {
       const id = await pullImage(ctx, pullDeps, input)
       const ms = Number((clock.now() - start) / 1_000_000n)
-      ctx.log.info({ imageId: id, image: input.reference, ms }, 'image pulled')
+      ctx.log.info({ imageId: id, image: formatReference(input.reference), ms }, 'image pulled')
       return id
     } catch (err) {
-      await collector.collect(detached(ctx, imageLimits.cleanupTimeoutMs))
+      await collector.collect(detached(ctx, imageLimits.cleanupTimeoutMs)).catch((cause: unknown) => {
+        log.error({ err: messageOf(cause) }, 'cannot tidy up after a pull, the next start does it')
+      })
       throw err
     }
   })
@@ -83,6 +87,7 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
       await snapshots.start(ctx)
       await images.start()
       await rootfs.start()
+      await forgetIncomplete(images, snapshots, log)
       await collector.collect(ctx)
     },
     stop: () => pulls.stop(),
@@ -101,5 +106,18 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
       ctx.log.info({ imageId: record.image.id, image: reference }, 'image removed')
     },
     usage: () => imageUsage({ rootDir, blobs, snapshots, clock }),
+  }
+}
+
+/** An image without all of its layers cannot be used; unlisted, it will be pulled again. */
+async function forgetIncomplete(images: ImageTable, snapshots: Snapshots, log: Log): Promise<void> {
+  for (const { image } of [...images.all()]) {
+    const missing = image.chainIds.filter(chainId => !snapshots.find(chainId))
+    if (missing.length === 0) continue
+    log.error(
+      { imageId: image.id, names: image.repoTags, missing },
+      'layers are lost: image must be pulled again',
+    )
+    await images.remove(image.id)
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { errnoOf, RuntimeError } from '#base/errors'
 import { fileError, makeDirectory, readFileIfExists, removePath } from '#base/files'
 import { type Digest, digestHex, type Ids, isDigest } from '#base/ids'
+import { createKeyedLock } from '#base/locks'
 import type { Descriptor } from '../manifest.ts'
 import { type Ingest, openIngest } from './ingest.ts'
 
@@ -32,6 +33,7 @@ export interface BlobsDeps {
 
 export function createBlobs(deps: BlobsDeps): Blobs {
   const sizes = new Map<Digest, number>()
+  const lock = createKeyedLock()
   const blobDirectory = join(deps.directory, 'blobs', 'sha256')
   const ingestDirectory = join(deps.directory, 'ingest')
   const path = (digest: Digest) => join(blobDirectory, digestHex(digest))
@@ -43,7 +45,11 @@ export function createBlobs(deps: BlobsDeps): Blobs {
       digest: blob.digest,
       size: blob.size,
       isDurable,
-      onCommitted: () => sizes.set(blob.digest, blob.size),
+      publish: rename =>
+        lock.run(blob.digest, async () => {
+          await rename()
+          sizes.set(blob.digest, blob.size)
+        }),
     })
 
   return {
@@ -70,10 +76,14 @@ export function createBlobs(deps: BlobsDeps): Blobs {
       return digest
     },
     ingest,
-    async remove(digest) {
+    remove(digest) {
       sizes.delete(digest)
-      await unlink(path(digest)).catch((err: unknown) => {
-        if (errnoOf(err) !== 'ENOENT') throw fileError(`cannot remove blob ${digest}`, err)
+      return lock.run(digest, async () => {
+        // Stored again meanwhile, by somebody who needs it.
+        if (sizes.has(digest)) return
+        await unlink(path(digest)).catch((err: unknown) => {
+          if (errnoOf(err) !== 'ENOENT') throw fileError(`cannot remove blob ${digest}`, err)
+        })
       })
     },
     sizes: () => sizes,

@@ -27,7 +27,8 @@ export interface IngestInput {
   readonly digest: Digest
   readonly size: number
   readonly isDurable: boolean
-  readonly onCommitted: () => void
+  /** Makes the blob visible: runs the rename when nobody is removing the blob of that digest. */
+  readonly publish: (rename: () => Promise<void>) => Promise<void>
 }
 
 export async function openIngest(input: IngestInput): Promise<Ingest> {
@@ -67,13 +68,14 @@ export async function openIngest(input: IngestInput): Promise<Ingest> {
       checkBlob(input, written, hash)
       try {
         if (input.isDurable) await handle.datasync()
-        await rename(input.temporary, input.target)
-        isCommitted = true
+        await input.publish(async () => {
+          await rename(input.temporary, input.target)
+          isCommitted = true
+        })
         if (input.isDurable) await syncDirectory(dirname(input.target))
       } catch (err) {
         throw fileError(doing, err)
       }
-      input.onCommitted()
     },
     async close() {
       await handle.close()

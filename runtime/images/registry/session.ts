@@ -32,7 +32,7 @@ export interface FetchedManifest {
  * are not those of the digest), `resource-exhausted` (a manifest over the limit), `cancelled`, `deadline-exceeded`.
  */
 export interface RegistrySession {
-  /** The digest that the reference names now, without its manifest; undefined if no endpoint tells. */
+  /** The digest that the reference names now, without its manifest; undefined if it is not told. Asks only once. */
   head(ctx: Ctx): Promise<Digest | undefined>
   /** What the reference names. */
   resolve(ctx: Ctx): Promise<FetchedManifest>
@@ -91,13 +91,17 @@ export async function openSession(deps: SessionDeps, input: SessionInput): Promi
   })
   const ask = createAsk(client, rules, reference.path)
   const name = formatReference(reference)
+  const able = (capability: 'canPull' | 'canResolve') => peers.filter(peer => peer.endpoint[capability])
   const over = <T>(ctx: Ctx, capability: 'canPull' | 'canResolve', work: (peer: Peer) => Promise<T>) =>
-    overPeers(ctx, { deps, name, peers: peers.filter(peer => peer.endpoint[capability]) }, work)
+    overPeers(ctx, { deps, name, peers: able(capability), attempts: imageLimits.attempts }, work)
   const capability = reference.digest === undefined ? 'canResolve' : 'canPull'
   const target = reference.digest ?? reference.tag
 
   return {
-    head: ctx => over(ctx, capability, peer => headManifest(ctx, { ask, peer, target })),
+    head: ctx =>
+      overPeers(ctx, { deps, name, peers: able(capability), attempts: 1 }, peer =>
+        headManifest(ctx, { ask, peer, target }),
+      ),
     resolve: ctx =>
       over(ctx, capability, peer =>
         getManifest(ctx, { ask, peer, target }, { digest: reference.digest, limits: deps.limits }),
@@ -198,11 +202,14 @@ const othersMayDoBetter: readonly ErrorKind[] = [
   'failed-precondition',
 ]
 
-async function overPeers<T>(
-  ctx: Ctx,
-  input: { readonly deps: SessionDeps; readonly name: string; readonly peers: readonly Peer[] },
-  work: (peer: Peer) => Promise<T>,
-): Promise<T> {
+interface PeerRound {
+  readonly deps: SessionDeps
+  readonly name: string
+  readonly peers: readonly Peer[]
+  readonly attempts: number
+}
+
+async function overPeers<T>(ctx: Ctx, input: PeerRound, work: (peer: Peer) => Promise<T>): Promise<T> {
   let backoffMs: number = imageLimits.firstBackoffMs
   for (let attempt = 1; ; attempt++) {
     const failures: RuntimeError[] = []
@@ -216,7 +223,7 @@ async function overPeers<T>(
       }
     }
     const last = failures.at(-1)
-    if (!last || last.kind !== 'unavailable' || attempt >= imageLimits.attempts) {
+    if (!last || last.kind !== 'unavailable' || attempt >= input.attempts) {
       throw pullError(input.name, failures)
     }
     input.deps.log.debug({ image: input.name, err: messageOf(last), attempt }, 'registry does not answer')

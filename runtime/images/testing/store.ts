@@ -27,6 +27,7 @@ export const testLimits: EngineLimits = {
 
 /** A real image store with the real native helpers in a directory of its own. */
 export interface StoreBench {
+  /** The newest one. */
   readonly store: ImageStore
   readonly root: string
   readonly certsDir: string
@@ -34,7 +35,7 @@ export interface StoreBench {
   readonly ctx: Ctx
   /** Everything below root that a failed pull must not leave, relative to root. */
   leftovers(): Promise<readonly string[]>
-  /** Another store on the same root, as after a restart. */
+  /** Replaces the store by a new one on the same root, as after a crash of the daemon. */
   restart(): Promise<ImageStore>
   close(): Promise<void>
 }
@@ -67,20 +68,22 @@ export async function startStore(input: BenchInput = {}): Promise<StoreBench> {
     platform: { os: 'linux', architecture: 'amd64', variant: '' },
     ...input.deps,
   }
-  const store = createImageStore(deps)
+  let store = createImageStore(deps)
   const ctx: Ctx = { signal: new AbortController().signal, log: silentLog }
   await store.start(ctx)
   return {
-    store,
+    get store() {
+      return store
+    },
     root,
     certsDir,
     host,
     ctx,
     leftovers: () => leftovers(root),
     async restart() {
-      const next = createImageStore(deps)
-      await next.start(ctx)
-      return next
+      store = createImageStore(deps)
+      await store.start(ctx)
+      return store
     },
     async close() {
       await store.stop()
