@@ -7,7 +7,7 @@ const maxPendingBytes = 8 * 1024 * 1024
 
 export interface LogOutput {
   readonly log: Log
-  /** Writes what is pending; nothing can be logged afterwards. */
+  /** Writes what is pending and, unless it is stdout or stderr, closes the file; nothing can be logged afterwards. */
   close(): Promise<void>
 }
 

@@ -26,7 +26,8 @@ function underSameHandler(key: string, parts: readonly string[]): string {
   const candidate = key.split('.')
   const isHandlers = (path: readonly string[]) => path[0] === 'runtimes' && path[1] === 'handlers'
   const name = parts[handlersDepth]
-  if (!isHandlers(candidate) || !isHandlers(parts) || parts.length <= handlersDepth + 1 || !name) return key
+  const isBelowHandler = (path: readonly string[]) => isHandlers(path) && path.length > handlersDepth + 1
+  if (!isBelowHandler(candidate) || !isBelowHandler(parts) || !name) return key
   return candidate.with(handlersDepth, name).join('.')
 }
 

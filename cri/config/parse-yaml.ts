@@ -12,7 +12,7 @@ import { messageOf, RuntimeError } from '#base/errors'
 export interface ParsedYaml {
   /** undefined when the file holds nothing but comments. */
   readonly value: unknown
-  /** Line of the key, or of the list item, at that path; 1 for what has none. */
+  /** Line of the key, or of the list item, at that path; that of what holds it when it is not there. */
   readonly lineOf: (path: readonly (string | number)[]) => number
 }
 
@@ -26,13 +26,21 @@ export function parseYaml(source: string, file: string): ParsedYaml {
     if (documents.length > 1)
       throw new RuntimeError('invalid-argument', `${file} holds more than one document`)
     const lines = linesOf(events, source)
-    return { value: documents[0] ?? undefined, lineOf: path => lines.get(pathKey(path)) ?? 1 }
+    return { value: documents[0] ?? undefined, lineOf: path => nearestLine(lines, path) }
   } catch (err) {
     if (err instanceof RuntimeError) throw err
     const line = err instanceof YAMLException ? (err.mark?.line ?? 0) + 1 : 1
     const reason = err instanceof YAMLException ? err.reason : messageOf(err)
     throw new RuntimeError('invalid-argument', `${file}:${line}: ${reason}`, { cause: err })
   }
+}
+
+function nearestLine(lines: ReadonlyMap<string, number>, path: readonly (string | number)[]): number {
+  for (let length = path.length; length > 0; length--) {
+    const line = lines.get(pathKey(path.slice(0, length)))
+    if (line !== undefined) return line
+  }
+  return 1
 }
 
 function pathKey(path: readonly (string | number)[]): string {

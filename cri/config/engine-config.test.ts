@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { defaultConfig } from './defaults.ts'
+import { socketPathOf, toEngineConfig } from './engine-config.ts'
+import { merge } from './load.ts'
+
+test('the engine gets its part of the configuration', () => {
+  const config = merge(defaultConfig, { runtimes: { default: 'kata', handlers: { kata: { path: '/k' } } } })
+  assert.deepEqual(toEngineConfig(config, '/programs'), {
+    rootDir: '/var/lib/lighter',
+    stateDir: '/run/lighter',
+    programsDir: '/programs',
+    cniConfDir: '/etc/cni/net.d',
+    cniBinDirs: ['/opt/cni/bin', '/usr/lib/cni'],
+    registries: { certsDir: '/etc/lighter/certs.d', insecureHosts: [] },
+    runtimeHandlers: [
+      { name: 'runc', path: 'runc' },
+      { name: 'kata', path: '/k' },
+    ],
+    defaultRuntimeHandler: 'kata',
+    cgroupDriver: 'auto',
+    limits: defaultConfig.limits,
+  })
+})
+
+test('the socket is the path of listen', () => {
+  assert.equal(socketPathOf(defaultConfig), '/run/lighter/lighter.sock')
+})
