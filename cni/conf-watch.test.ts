@@ -127,14 +127,30 @@ test('a directory that is removed, made again, replaced or swapped behind a link
   await rename(confDir, join(directory, 'old'))
   await rename(join(directory, 'new'), confDir)
   await becomes(watch, 'three')
-  await writeFile(join(confDir, '1.conflist'), conf('four'))
-  await becomes(watch, 'four')
+  for (const name of ['four', 'again-four', 'still-four']) {
+    await writeFile(join(confDir, '1.conflist'), conf(name))
+    await becomes(watch, name)
+  }
   await rm(confDir, { recursive: true })
   await put(join(directory, 'target'), 'five')
   await symlink(join(directory, 'target'), confDir)
   await becomes(watch, 'five')
   await writeFile(join(directory, 'target', '1.conflist'), conf('six'))
   await becomes(watch, 'six')
+})
+
+test('a directory that goes with the one above it is missed', async test => {
+  const t = cleanup(test)
+  const directory = await testDirectory(t)
+  const confDir = join(directory, 'cni', 'net.d')
+  await mkdir(confDir, { recursive: true })
+  await writeFile(join(confDir, '1.conflist'), conf('one'))
+  const watch = await watching(t, confDir)
+  assert.equal(watch.current().list?.name, 'one')
+  await rename(join(directory, 'cni'), join(directory, 'old'))
+  await becomes(watch, undefined)
+  await rename(join(directory, 'old'), join(directory, 'cni'))
+  await becomes(watch, 'one')
 })
 
 test('the state stays the same object while nothing changes', async test => {

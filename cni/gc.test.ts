@@ -1,10 +1,26 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { isKind } from '#base/errors'
 import { createGate } from './gate.ts'
-import { callNames, calls, failing, installPlugin, writeConfList } from './testing/fake-plugin.ts'
-import { cleanup, startNetwork, testAttachment, testCtx, testDirectory } from './testing/test-network.ts'
+import {
+  callNames,
+  calls,
+  failing,
+  installPlugin,
+  oneAddress,
+  printing,
+  writeConfList,
+} from './testing/fake-plugin.ts'
+import {
+  cleanup,
+  eventually,
+  startNetwork,
+  testAttachment,
+  testCtx,
+  testDirectory,
+} from './testing/test-network.ts'
 
 const lists: readonly { readonly changes: object; readonly runs: number }[] = [
   { changes: { cniVersion: '1.1.0' }, runs: 2 },
@@ -75,6 +91,25 @@ test('gc tries everything, reports all errors and keeps what failed', async test
   assert.deepEqual((await calls(directory)).at(-1)?.request['cni.dev/valid-attachments'], [
     { containerID: stale.containerId, ifname: 'eth0' },
   ])
+})
+
+test('gc waits for a running ADD', async test => {
+  const t = cleanup(test)
+  const directory = await testDirectory(t)
+  const added = join(directory, 'added')
+  await installPlugin(directory, 'first', {
+    ADD: `sleep 0.3\ntouch ${added}\n${printing(oneAddress)}`,
+    DEL: `test -e ${added} || exit 1`,
+  })
+  await writeConfList(directory, ['first'])
+  const network = await startNetwork(t, directory)
+  const attachment = testAttachment()
+  const running = network.add(testCtx, attachment)
+  await eventually('ADD runs', () => network.isAttached(attachment.containerId))
+  await network.gc(testCtx, new Set())
+  await running
+  assert.deepEqual(network.attachedIds(), [])
+  assert.deepEqual(await callNames(directory), ['first ADD', 'first DEL'])
 })
 
 test('the gate lets many in at once, or one alone', async () => {
