@@ -28,14 +28,20 @@ export function nativeProgram(name: string): string {
 
 export async function startHost(t: TestContext): Promise<HostFixture> {
   const host = createHost({ programPath: nativeProgram('lighter-host'), log: silentLog })
+  t.after(() => host.stop())
+  const directory = await temporaryDirectory(t)
+  await host.start()
+  return { host, ctx: { signal: new AbortController().signal, log: silentLog }, directory }
+}
+
+/** A directory that goes, with all mounts in it, when the test ends. */
+export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'lighter-host-'))
   t.after(async () => {
-    await host.stop()
     for (const target of (await mountsBelow(directory)).reverse()) await command('umount', ['-l', target])
     await rm(directory, { recursive: true, force: true })
   })
-  await host.start()
-  return { host, ctx: { signal: new AbortController().signal, log: silentLog }, directory }
+  return directory
 }
 
 /** Mount points at or below a path, in the order in which they were mounted. */

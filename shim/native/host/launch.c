@@ -81,6 +81,7 @@ static int become_program(const struct launch *launch, int socket_fd, int failur
 		return error_errno(err, errno, "cannot pass the socket on");
 	kernel_close_range(SOCKET_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	fcntl(failure_fd, F_SETFD, FD_CLOEXEC);
+	setsid(); /* not earlier: until here it belongs to its request, and is killed with it */
 	return child_exec(launch->argv, launch->env, err);
 }
 
@@ -97,7 +98,6 @@ static int launch_program(struct launch *launch, pid_t *pid, struct error *err)
 		return -1;
 	*pid = fork();
 	if (*pid == 0) {
-		setsid();
 		child_reset_signals();
 		become_program(launch, socket_fd, ends[1], &failure);
 		child_fail(ends[1], &failure);
