@@ -252,6 +252,13 @@ describe('a bundle that runc runs', () => {
     assert.equal(await pathExists(missing), false)
   })
 
+  it('makes no host path for a caller that is gone', async () => {
+    const missing = join(pod.directory, 'not-either')
+    const config = { mounts: [{ ...sampleMount, hostPath: missing }] }
+    await assert.rejects(pod.run({ config, signal: AbortSignal.abort() }), err => isKind(err, 'cancelled'))
+    assert.equal(await pathExists(missing), false)
+  })
+
   it('protects sub-mounts of a read-only mount only when that is recursive', async () => {
     const host = join(pod.directory, 'outer')
     await mkdir(join(host, 'inner'), { recursive: true })

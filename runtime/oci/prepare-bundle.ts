@@ -1,4 +1,4 @@
-import type { Ctx } from '#base/context'
+import { type Ctx, orAborted, throwIfAborted } from '#base/context'
 import type { Host } from '#shim/host'
 import { cgroupsPathFor, oomPath } from '../host/cgroup-paths.ts'
 import type { HostFacts } from '../host/host-facts.ts'
@@ -83,7 +83,9 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
     apparmorProfile,
   })
   // Last, so that a config that is refused leaves no directories behind.
-  const mounts = withMountSources(spec.mounts, await resolveHostPaths(config.mounts))
+  throwIfAborted(ctx)
+  const sources = await orAborted(ctx, resolveHostPaths(config.mounts)) // may hang on a dead network mount
+  const mounts = withMountSources(spec.mounts, sources)
   await writeBundle(input.bundlePath, { ...spec, mounts })
   return { user, stopSignal, cgroupsPath, oomPath: oomPath(facts.cgroups, cgroupsPath) }
 }

@@ -52,6 +52,7 @@ export interface TestContainer {
   readonly image?: Partial<ImageConfig>
   readonly pod?: Partial<PodConfig>
   readonly targetPid?: number
+  readonly signal?: AbortSignal
   /** Called when the bundle is made and before it runs. */
   readonly prepared?: (bundle: PreparedBundle) => void
 }
@@ -139,7 +140,7 @@ async function makeBundle(
   const inPod = (name: string): string => join(directory, name)
   const config = { ...sampleConfig, command: change.command ?? ['sh', '-c', 'true'], ...change.config }
   const bundle = await prepareBundle(
-    { signal: new AbortController().signal, log: silentLog },
+    { signal: change.signal ?? new AbortController().signal, log: silentLog },
     { facts: await gatherHostFacts({ cgroupDriver: 'auto' }), host: { readInRoot } },
     {
       id,
