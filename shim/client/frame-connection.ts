@@ -1,10 +1,15 @@
+import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { abortError, type Ctx, throwIfAborted } from '#base/context'
 import { errnoOf, messageOf, RuntimeError, withContext } from '#base/errors'
 import { createFrameDecoder, encodeFrame, type Frame, type OutgoingFrame } from './protocol.ts'
 
 /** Frames received and not yet taken may hold this many bytes (and one read more) before reading stops. */
 const receiveQueueBytes = 256 * 1024
+
+/** The peer's queue of connections may be full for a moment: a unix socket does not wait for room. */
+const backlogWait = { attempts: 100, pauseMs: 10 } as const
 
 /** Frames over a stream socket. Whoever makes it closes it. */
 export interface FrameConnection {
@@ -28,32 +33,37 @@ export interface FrameConnection {
  * `cancelled` or `deadline-exceeded` when the caller gives up.
  */
 export async function connectFrames(ctx: Ctx, socketPath: string): Promise<FrameConnection> {
-  throwIfAborted(ctx)
-  const socket = createConnection({ path: socketPath })
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = () => {
-      socket.destroy()
-      reject(abortError(ctx.signal))
+  for (let attempt = 1; ; attempt++) {
+    throwIfAborted(ctx)
+    try {
+      return createFrameConnection(await connectSocket(ctx, socketPath), socketPath)
+    } catch (err) {
+      if (errnoOf(err) !== 'EAGAIN' || attempt === backlogWait.attempts) {
+        throw ctx.signal.aborted ? abortError(ctx.signal) : connectError(socketPath, err)
+      }
+      await delay(backlogWait.pauseMs)
     }
-    ctx.signal.addEventListener('abort', onAbort, { once: true })
-    socket.once('connect', () => {
-      ctx.signal.removeEventListener('abort', onAbort)
-      socket.removeAllListeners('error')
-      resolve()
-    })
-    socket.once('error', err => {
-      ctx.signal.removeEventListener('abort', onAbort)
-      const isAbsent = errnoOf(err) === 'ENOENT' || errnoOf(err) === 'ECONNREFUSED'
-      reject(
-        new RuntimeError(
-          isAbsent ? 'not-found' : 'unavailable',
-          `cannot connect to ${socketPath}: ${errnoOf(err) ?? messageOf(err)}`,
-          { cause: err },
-        ),
-      )
-    })
-  })
-  return createFrameConnection(socket, socketPath)
+  }
+}
+
+async function connectSocket(ctx: Ctx, socketPath: string): Promise<Socket> {
+  const socket = createConnection({ path: socketPath })
+  const onAbort = (): void => {
+    socket.destroy(abortError(ctx.signal))
+  }
+  ctx.signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await once(socket, 'connect')
+    return socket
+  } finally {
+    ctx.signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function connectError(socketPath: string, err: unknown): RuntimeError {
+  const isAbsent = errnoOf(err) === 'ENOENT' || errnoOf(err) === 'ECONNREFUSED'
+  const message = `cannot connect to ${socketPath}: ${errnoOf(err) ?? messageOf(err)}`
+  return new RuntimeError(isAbsent ? 'not-found' : 'unavailable', message, { cause: err })
 }
 
 /** Takes over a connected socket; `name` says in errors who the peer is. */

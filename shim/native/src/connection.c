@@ -227,10 +227,13 @@ void connection_take_frames(struct connection *connection)
 	struct error err;
 	int more = 0;
 
-	while (!connection->is_broken && requests_may_be_taken(connection) &&
-	       (more = frame_reader_next(&connection->reader, &frame, &err)) > 0)
-		if (requests_take(connection, &frame, &err) < 0)
+	do {
+		if (connection->is_broken || !requests_may_be_taken(connection))
+			break;
+		more = frame_reader_next(&connection->reader, &frame, &err);
+		if (more > 0 && requests_take(connection, &frame, &err) < 0)
 			more = -1;
+	} while (more > 0);
 	if (more < 0) {
 		shim_complain(connection->shim, err.text);
 		cut_off(connection);

@@ -19,20 +19,24 @@ static void file_path(const struct exec *exec, const char *suffix, char path[PAT
 	snprintf(path, PATH_MAX, "%s/exec-%u.%s", exec->shim->options.bundle, exec->number, suffix);
 }
 
-static void forget(struct exec *exec)
+static void remove_files(const struct exec *exec)
 {
 	char path[PATH_MAX];
 
+	file_path(exec, "pid", path);
+	unlink(path);
+	file_path(exec, "log", path);
+	unlink(path);
+}
+
+static void forget(struct exec *exec)
+{
 	for (struct exec **at = &exec->shim->execs; *at; at = &(*at)->next) {
 		if (*at == exec) {
 			*at = exec->next;
 			break;
 		}
 	}
-	file_path(exec, "pid", path);
-	unlink(path);
-	file_path(exec, "log", path);
-	unlink(path);
 	timer_stop(&exec->shim->loop, &exec->timer);
 	sink_close(&exec->input);
 	for (int i = 0; i < 2; i++)
@@ -158,24 +162,35 @@ static pid_t take_over(struct exec *exec, struct error *err)
 	return pid;
 }
 
-static void runtime_ended(struct child *child, int status)
+/* Answers the pid of the process; -1 and why there is none. */
+static pid_t outcome(struct exec *exec, int status, char message[MESSAGE_SIZE])
 {
-	struct exec *exec = owner_of(child, struct exec, runtime);
+	char log_path[PATH_MAX];
 	struct error err;
 	pid_t pid;
 
-	exec->shim->children.starting--;
 	if (status != 0) {
-		char message[MESSAGE_SIZE], log_path[PATH_MAX];
-
 		file_path(exec, "log", log_path);
 		runtime_message(log_path, &exec->io, status, message);
-		fail(exec, message);
-		return;
+		return -1;
 	}
 	pid = take_over(exec, &err);
+	if (pid < 0)
+		snprintf(message, MESSAGE_SIZE, "%s", err.text);
+	return pid;
+}
+
+static void runtime_ended(struct child *child, int status)
+{
+	struct exec *exec = owner_of(child, struct exec, runtime);
+	char message[MESSAGE_SIZE];
+	pid_t pid;
+
+	exec->shim->children.starting--;
+	pid = outcome(exec, status, message);
+	remove_files(exec);
 	if (pid < 0) {
-		fail(exec, err.text);
+		fail(exec, message);
 		return;
 	}
 	exec->process.ended = process_ended;
