@@ -23,6 +23,11 @@ function sharedPid(): PodConfig {
   })
 }
 
+function withNamespaces(changes: Partial<PodConfig['namespaces']>): PodConfig {
+  const config = samplePodConfig()
+  return { ...config, namespaces: { ...config.namespaces, ...changes } }
+}
+
 function run(pods: PodBench, config: PodConfig): ReturnType<ReturnType<typeof createRunPodSandbox>> {
   return createRunPodSandbox(pods.deps, 'k8s.io')(testCtx, { config, runtimeHandler: '' })
 }
@@ -97,6 +102,10 @@ test('bad input is refused before anything is made', async t => {
   const cases: readonly (readonly [string, PodConfig, string, ErrorKind])[] = [
     ['unknown handler', samplePodConfig(), 'kata', 'not-found'],
     ['long hostname', samplePodConfig({ hostname: 'x'.repeat(65) }), '', 'invalid-argument'],
+    ['user namespace', withNamespaces({ user: { mode: 'pod', uids: [], gids: [] } }), '', 'unimplemented'],
+    ['network of a container', withNamespaces({ network: 'container' }), '', 'invalid-argument'],
+    ['IPC of a target', withNamespaces({ ipc: 'target' }), '', 'invalid-argument'],
+    ['PID namespace of a target', withNamespaces({ pid: 'target' }), '', 'invalid-argument'],
     ['sysctl of the node', samplePodConfig({ sysctls: { 'vm.swappiness': '1' } }), '', 'invalid-argument'],
   ]
   for (const [name, config, runtimeHandler, kind] of cases) {

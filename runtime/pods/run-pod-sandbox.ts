@@ -142,7 +142,26 @@ function checkInput(deps: PodDeps, { config, runtimeHandler }: RunPodInput): voi
       `hostname "${config.hostname}" has more than ${podLimits.hostnameBytes} bytes`,
     )
   }
+  checkNamespaces(config)
   podSysctls(config)
+}
+
+function checkNamespaces({ metadata, namespaces }: PodConfig): void {
+  const pod = `pod "${metadata.namespace}/${metadata.name}"`
+  if (namespaces.user?.mode === 'pod') {
+    throw new RuntimeError('unimplemented', `${pod}: user namespaces (userns_options) are not built yet`)
+  }
+  for (const kind of ['network', 'ipc'] as const) {
+    if (namespaces[kind] !== 'pod' && namespaces[kind] !== 'node') {
+      throw new RuntimeError(
+        'invalid-argument',
+        `${pod}: ${kind} namespace mode ${namespaces[kind]} is not for a pod`,
+      )
+    }
+  }
+  if (namespaces.pid === 'target') {
+    throw new RuntimeError('invalid-argument', `${pod}: pid namespace mode target is for containers only`)
+  }
 }
 
 function newPod(deps: PodDeps, owner: Owner, { config, runtimeHandler }: RunPodInput): Pod {
