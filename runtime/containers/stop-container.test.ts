@@ -49,7 +49,7 @@ test('time-out 0 kills at once', async () => {
   }
   await createStopContainer(bench.deps)(testCtx, { id: container.id, timeoutMs: 0 })
   assert.deepEqual(shim.signals, [SIGKILL])
-  assert.deepEqual(bench.calls, [])
+  assert.deepEqual(bench.host.calls, [])
 })
 
 test('a second call shortens the grace and sends no second stop signal', async () => {
@@ -80,7 +80,7 @@ test('in a shared PID namespace the whole control group is killed', async () => 
     one.tell(killed)
   }
   await createStopContainer(bench.deps)(testCtx, { id: container.id, timeoutMs: 0 })
-  assert.deepEqual(bench.calls, [`kill /cgroup${container.cgroupsPath} with ${SIGKILL}`])
+  assert.deepEqual(bench.host.calls, [`killCgroup /cgroup${container.cgroupsPath} ${SIGKILL}`])
 })
 
 test('what does not run, or does not exist, is stopped already', async () => {

@@ -2,7 +2,6 @@ import type { Ctx } from '#base/context'
 import { createIds } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import { silentLog } from '#base/log'
-import type { Host } from '#shim/host'
 import type { ContainerDeps } from '../containers/container-deps.ts'
 import { createSupervisor } from '../containers/supervisor.ts'
 import type { EngineLimits } from '../engine-config.ts'
@@ -13,6 +12,7 @@ import { createNames } from '../state/names.ts'
 import { createPaths } from '../state/paths.ts'
 import { createTable } from '../state/table.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
+import { createFakeHost, type FakeHost } from './fake-host.ts'
 import { createFakeShims, type FakeShim, type FakeShims } from './fake-shims.ts'
 import { createMemoryRecords } from './memory-records.ts'
 import { sampleContainer, samplePod } from './samples.ts'
@@ -22,8 +22,9 @@ export interface ContainerBench {
   readonly deps: ContainerDeps
   readonly clock: FakeClock
   readonly shims: FakeShims
+  readonly host: FakeHost
   readonly pod: Pod
-  /** What was asked of the host and the OCI runtime, in order. */
+  /** What was asked of the OCI runtime and the root file systems, in order. */
   readonly calls: string[]
   /** A running container that is watched, and its shim. */
   addRunning(
@@ -37,6 +38,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
   const clock = createFakeClock()
   const shims = createFakeShims()
   const calls: string[] = []
+  const host = createFakeHost()
   const pod = samplePod()
   const pods = createTable('pod sandbox', createMemoryRecords<Pod>())
   await pods.insert(pod)
@@ -60,7 +62,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
     names: createNames('container', () => ''),
     locks: createKeyedLock(),
     makeOnce: createMakeOnce('container'),
-    host: fakeHost(calls),
+    host,
     shims,
     supervisor,
     images: fakeImages(calls),
@@ -79,6 +81,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
     deps,
     clock,
     shims,
+    host,
     pod,
     calls,
     async addRunning(changes = {}) {
@@ -89,31 +92,6 @@ export async function createContainerBench(): Promise<ContainerBench> {
       await supervisor.watch(testCtx, container.id)
       return { container, shim }
     },
-  }
-}
-
-/** Only what containers ask of it; anything else is a test's mistake. */
-function fakeHost(calls: string[]): Host {
-  const refuse = (): Promise<never> => Promise.reject(new Error('not in this test'))
-  return {
-    start: refuse,
-    stop: refuse,
-    lock: refuse,
-    run: refuse,
-    launch: refuse,
-    createSandbox: refuse,
-    mountOverlay: refuse,
-    bind: refuse,
-    unmount: refuse,
-    removeTree: refuse,
-    readInRoot: refuse,
-    diskUsage: refuse,
-    killProcess: refuse,
-    killCgroup: (_ctx, cgroups, signal) => {
-      calls.push(`kill ${cgroups.join(' ')} with ${signal}`)
-      return Promise.resolve(1)
-    },
-    removeCgroup: (_ctx, cgroups) => Promise.resolve(void calls.push(`remove ${cgroups.join(' ')}`)),
   }
 }
 
