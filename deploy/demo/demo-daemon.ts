@@ -35,12 +35,17 @@ const limits = {
 } as const
 const shownLines = 5
 
-/** Resolves once the daemon has recovered and answers. Errors: `failed-precondition` if one is there already. */
-export async function startDaemon(options: DemoDaemonOptions): Promise<DemoDaemon> {
-  const socketPath = join(options.stateDir, 'lighter.sock')
+/** Errors: `failed-precondition` if a daemon uses this directory. */
+export async function refuseSecondDaemon(stateDir: string): Promise<void> {
+  const socketPath = socketPathIn(stateDir)
   if (await answers(socketPath)) {
     throw new RuntimeError('failed-precondition', `a daemon answers on ${socketPath} already: stop it first`)
   }
+}
+
+/** Resolves once the daemon has recovered and answers. */
+export async function startDaemon(options: DemoDaemonOptions): Promise<DemoDaemon> {
+  const socketPath = socketPathIn(options.stateDir)
   const child = await launch(options, socketPath)
   const exit = exitOf(child)
   const ended = exit.then(async code => {
@@ -61,6 +66,10 @@ export async function startDaemon(options: DemoDaemonOptions): Promise<DemoDaemo
     throw err
   }
   return { socketPath, logPath: options.logPath, ended: () => ended, stop }
+}
+
+function socketPathIn(stateDir: string): string {
+  return join(stateDir, 'lighter.sock')
 }
 
 async function launch(options: DemoDaemonOptions, socketPath: string): Promise<ChildProcess> {

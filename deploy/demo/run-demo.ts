@@ -6,7 +6,7 @@ import { makeDirectory, removePath } from '#base/files'
 import { createUndoStack, type UndoStack } from '#base/undo-stack'
 import { type CriClient, createCriClient } from '../../cri/grpc/client.ts'
 import { webPage, webServerImage } from './busybox-image.ts'
-import { type DemoDaemon, startDaemon } from './demo-daemon.ts'
+import { type DemoDaemon, refuseSecondDaemon, startDaemon } from './demo-daemon.ts'
 import { prepareNetwork, writeMirror } from './demo-files.ts'
 import { removeDemoPods, runWebPod, type WebPod } from './demo-pod.ts'
 import { waitForPage } from './http-page.ts'
@@ -76,6 +76,8 @@ async function start(ctx: Ctx, { options, undo }: DemoInput): Promise<Started> {
     throw new RuntimeError('permission-denied', 'containers need root: run this as root')
   }
   const { stateDir, write } = options
+  // Before anything is made: it would be made in the directory of a demo that is running.
+  await refuseSecondDaemon(stateDir)
   const demoDir = `${stateDir}-demo`
   undo.push(`remove ${demoDir}`, () => removePath(demoDir))
   await makeDirectory(demoDir)
