@@ -1,0 +1,220 @@
+// with: src
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/children.h"
+#include "src/exit-file.h"
+#include "src/files.h"
+#include "src/message.h"
+#include "src/options.h"
+
+struct message_row {
+	const char *log, *wanted; /* wanted NULL: there is none */
+};
+
+static const struct message_row json_rows[] = {
+	{ "", NULL },
+	{ "not json\n", NULL },
+	{ "{\"level\":\"error\",\"msg\":\"it broke\",\"time\":\"x\"}\n", "it broke" },
+	{ "{\"msg\" : \"it broke\", \"level\": \"error\"}", "it broke" },
+	{ "{\"level\":\"error\",\"msg\":\"first\"}\n{\"level\":\"error\",\"msg\":\"second\"}\n", "second" },
+	{ "{\"level\":\"error\",\"msg\":\"first\"}\n{\"level\":\"warning\",\"msg\":\"second\"}\n", "first" },
+	{ "{\"level\":\"warning\",\"msg\":\"first\"}\n{\"level\":\"info\",\"msg\":\"second\"}\n", "second" },
+	{ "{\"level\":\"fatal\",\"msg\":\"f\"}\n{\"level\":\"debug\",\"msg\":\"d\"}\n", "f" },
+	{ "{\"level\":\"error\",\"msg\":\"exec: \\\"\\/no\\\\pe\\\": a\\nb\\tc\"}\n", "exec: \"/no\\pe\": a b c" },
+	{ "{\"level\":\"error\",\"msg\":\"\\u00fc\\u20ac\\u0041\\u0000\\ud83d.\"}\n", "\xc3\xbc\xe2\x82\xac" "A ?." },
+	{ "{\"level\":\"error\",\"msg\":\"cut \\u00\n", "cut" },
+	{ "{\"level\":\"error\",\"msg\":\"cut off \\", "cut off" },
+	{ "{\"level\":\"error\",\"msg\":\"\"}\n", NULL },
+	{ "{\"level\":\"error\",\"msg\":7}\n", NULL },
+	{ "{\"level\":\"error\",\"note\":\"\\\"msg\\\":\\\"no\\\"\",\"msg\":\"yes\"}\n", "yes" },
+};
+
+static const struct message_row text_rows[] = {
+	{ "", NULL },
+	{ "\n \n", NULL },
+	{ "one", "one" },
+	{ "one\ntwo\r\n\n", "two" },
+};
+
+static void check_messages(const struct message_row *rows, size_t count,
+			   int (*extract)(const char *, char *, size_t))
+{
+	for (size_t i = 0; i < count; i++) {
+		char *log = strdup(rows[i].log); /* on the heap: reading past its end is noticed */
+		char message[64] = "";
+		int found = extract(log, message, sizeof(message));
+
+		if (found != (rows[i].wanted != NULL) || (found && strcmp(message, rows[i].wanted) != 0)) {
+			fprintf(stderr, "%s: got \"%s\"\n", rows[i].log, message);
+			abort();
+		}
+		free(log);
+	}
+}
+
+static void long_messages_are_cut_between_characters(void)
+{
+	const char *log = "{\"level\":\"error\",\"msg\":\"\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\"}";
+	char message[6];
+
+	assert(message_from_json(log, message, sizeof(message)) == 1);
+	assert(strcmp(message, "\xc3\xbc\xc3\xbc") == 0);
+	assert(message_from_text("abcdefgh", message, sizeof(message)) == 1);
+	assert(strcmp(message, "abcde") == 0);
+}
+
+#define REQUIRED                                                                                                     \
+	"shim", "--id", "i", "--bundle", "/b", "--runtime", "/r", "--runtime-root", "/rr", "--exit-file", "/e",      \
+		"--pid-file", "/p"
+
+static void options_are_checked(void)
+{
+	struct options options;
+	struct error err;
+	char *whole[] = { REQUIRED, "--tty", "--log-path", "/l", "--stdin", NULL };
+	char *missing[] = { "shim", "--id", "i", NULL };
+	char *unknown[] = { REQUIRED, "--nope", "x", NULL };
+	char *relative[] = { REQUIRED, "--log-path", "l", NULL };
+	char *without_value[] = { REQUIRED, "--log-path", NULL };
+	char *empty[] = { REQUIRED, "--log-path", "", NULL };
+
+	assert(options_parse(&options, whole, &err) == 0);
+	assert(strcmp(options.id, "i") == 0 && strcmp(options.pid_file, "/p") == 0);
+	assert(strcmp(options.log_path, "/l") == 0 && !options.oom_file);
+	assert(options.has_tty && options.has_stdin && !options.is_stdin_once && !options.has_systemd_cgroup);
+	assert(options_parse(&options, missing, &err) < 0 && strstr(err.text, "--bundle is missing"));
+	assert(options_parse(&options, unknown, &err) < 0 && strstr(err.text, "\"--nope\""));
+	assert(options_parse(&options, relative, &err) < 0 && strstr(err.text, "absolute"));
+	assert(options_parse(&options, without_value, &err) < 0 && strstr(err.text, "needs a value"));
+	assert(options_parse(&options, empty, &err) < 0 && strstr(err.text, "needs a value"));
+}
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void oom_kills_are_counted(const char *path)
+{
+	static const struct {
+		const char *text;
+		int wanted;
+	} rows[] = {
+		{ "", 0 },
+		{ "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n", 0 },
+		{ "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", 1 },
+		{ "low 0\nhigh 0\nmax 5\noom 1\noom_kill 1\noom_group_kill 0\n", 1 },
+		{ "oom_group_kill 1\n", 0 },
+		{ "oom_kill x\n", 0 },
+		{ "oom_kill 3", 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_text(path, rows[i].text);
+		assert(oom_was_counted(path) == rows[i].wanted);
+	}
+	assert(oom_was_counted("/nonexistent") == 0);
+	assert(oom_was_counted(NULL) == 0);
+}
+
+static void exit_files_hold_their_lines(const char *path)
+{
+	struct exit_record exited = { .exit_code = 137, .signal = 9, .is_oom = 1, .finished_ns = 1700000000123456789 };
+	struct exit_record failed = { .failure = "no luck" };
+	struct error err;
+	char text[256], temporary[64];
+
+	assert(exit_file_write(path, &exited, &err) == 0);
+	assert(file_read(path, text, sizeof(text), 0, &err) > 0);
+	assert(strcmp(text, "version 1\nexit_code 137\nsignal 9\noom 1\nfinished_ns 1700000000123456789\n") == 0);
+	assert(exit_file_write(path, &failed, &err) == 0);
+	assert(file_read(path, text, sizeof(text), 0, &err) > 0);
+	assert(strcmp(text, "version 1\nerror no luck\n") == 0);
+	assert(exit_file_write("/nonexistent/exit", &exited, &err) < 0 && err.code == ENOENT);
+	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+	assert(access(temporary, F_OK) < 0);
+}
+
+static void files_are_read_within_bounds(const char *path)
+{
+	struct error err;
+	char text[5];
+
+	write_text(path, "0123456789");
+	assert(file_read(path, text, sizeof(text), 0, &err) == 4 && strcmp(text, "0123") == 0);
+	assert(file_read(path, text, sizeof(text), 1, &err) == 4 && strcmp(text, "6789") == 0);
+	write_text(path, "ab");
+	assert(file_read(path, text, sizeof(text), 1, &err) == 2 && strcmp(text, "ab") == 0);
+	assert(file_read("/nonexistent", text, sizeof(text), 0, &err) < 0 && err.code == ENOENT);
+}
+
+struct watched {
+	struct child child;
+	int status, count;
+};
+
+static void note(struct child *child, int status)
+{
+	struct watched *watched = (struct watched *)child;
+
+	watched->status = status;
+	watched->count++;
+}
+
+static pid_t child_that_exits(int code)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(code);
+	assert(pid > 0);
+	return pid;
+}
+
+/* While a start runs, a process that ended before its pid was known can still be waited for. */
+static void strangers_wait_for_starts(void)
+{
+	struct children children = { .starting = 1 };
+	struct watched early = { .child.ended = note }, lost = { .child.ended = note };
+	pid_t pid = child_that_exits(5);
+
+	usleep(50 * 1000);
+	children_reap(&children);
+	children_add(&children, &early.child, pid);
+	children.starting = 0;
+	children_add(&children, &lost.child, 1); /* never our child */
+	children_reap(&children);
+	assert(early.count == 1 && exit_code_of(early.status) == 5 && signal_of(early.status) == 0);
+	assert(lost.count == 1 && exit_code_of(lost.status) == 255);
+	assert(!children.first);
+	pid = child_that_exits(0);
+	while (kill(pid, 0) == 0)
+		children_reap(&children);
+}
+
+int main(void)
+{
+	char directory[] = "/tmp/lighter-shim-XXXXXX", path[64];
+
+	assert(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/file", directory);
+	check_messages(json_rows, sizeof(json_rows) / sizeof(json_rows[0]), message_from_json);
+	check_messages(text_rows, sizeof(text_rows) / sizeof(text_rows[0]), message_from_text);
+	long_messages_are_cut_between_characters();
+	options_are_checked();
+	oom_kills_are_counted(path);
+	exit_files_hold_their_lines(path);
+	files_are_read_within_bounds(path);
+	strangers_wait_for_starts();
+	unlink(path);
+	rmdir(directory);
+	return 0;
+}
