@@ -10,7 +10,7 @@ export type Fault =
   | { readonly type: 'cut'; readonly afterBytes: number }
   /** One byte is not what the digest says; the size is right. */
   | { readonly type: 'wrong-bytes' }
-  /** Content-Length is off by `delta`; the body is whole. */
+  /** Content-Length is off by `delta`: of too much the rest never comes, to too little the body is cut. */
   | { readonly type: 'wrong-length'; readonly delta: number }
   /** So many more bytes (blanks) behind the body, and Content-Length says so. */
   | { readonly type: 'oversized'; readonly extraBytes: number }
@@ -18,6 +18,8 @@ export type Fault =
   /** Headers come, the body does not. */
   | { readonly type: 'stalled' }
   | { readonly type: 'never-answers' }
+
+type Asked = Pick<IncomingMessage, 'method' | 'url'>
 
 export interface FaultRule {
   readonly kind: Route['kind']
@@ -35,7 +37,7 @@ export interface Faults {
   add(rule: FaultRule): void
   clear(): void
   /** The fault for a request, counted as used. */
-  take(route: Route, request: IncomingMessage): Fault | undefined
+  take(route: Route, request: Asked): Fault | undefined
 }
 
 export function createFaults(): Faults {
@@ -58,7 +60,7 @@ export function createFaults(): Faults {
 
 function applies(
   rule: FaultRule,
-  { route, request }: { readonly route: Route; readonly request: IncomingMessage },
+  { route, request }: { readonly route: Route; readonly request: Asked },
 ): boolean {
   if (rule.kind !== route.kind) return false
   if (rule.method !== undefined && rule.method !== request.method) return false

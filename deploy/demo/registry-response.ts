@@ -27,7 +27,7 @@ export async function sendAnswer(
   const delta = fault?.type === 'wrong-length' ? fault.delta : 0
   response.writeHead(ranged.status, {
     ...ranged.headers,
-    'Content-Length': String(ranged.body.byteLength + delta),
+    'Content-Length': String(Math.max(0, ranged.body.byteLength + delta)),
   })
   if (exchange.request.method === 'HEAD') {
     response.end()
@@ -84,8 +84,9 @@ async function sendBody(response: ServerResponse, body: Buffer, fault: Fault | u
   if (fault?.type === 'stalled') response.flushHeaders()
   else if (fault?.type === 'slow') await sendSlowly(response, body, fault)
   else if (fault?.type === 'cut') response.write(body.subarray(0, fault.afterBytes), () => response.destroy())
-  // What Content-Length does not promise would be read as the next answer; what it promises too much never comes.
-  else if (fault?.type === 'wrong-length') response.write(body, () => response.destroy())
+  else if (fault?.type === 'wrong-length' && fault.delta > 0) response.write(body, () => response.destroy())
+  else if (fault?.type === 'wrong-length')
+    response.end(body.subarray(0, Math.max(0, body.byteLength + fault.delta)))
   else response.end(body)
 }
 
