@@ -4,8 +4,8 @@ import * as v from 'valibot'
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'is not an absolute path'))
 const positive = v.pipe(v.number(), v.safeInteger('is not a whole number'), v.minValue(1, 'is less than 1'))
 
-/** What a timer of Node can wait. */
-const timeoutMs = v.pipe(positive, v.maxValue(2 ** 31 - 1, 'is longer than 24 days'))
+/** A timer of Node holds 2^31 - 1 ms, and time-outs are added to each other. */
+const timeoutMs = v.pipe(positive, v.maxValue(24 * 24 * 60 * 60 * 1000, 'is longer than 24 days'))
 
 /** Socket paths hold 107 bytes; those of the shims need this much below the state directory. */
 export const maxStateDirBytes = 40

@@ -4,8 +4,8 @@ import { invalid } from './fields.ts'
 
 type Int64 = Long | null | undefined
 
-/** Longest wait that can be asked for: what a timer of Node holds. */
-const maxTimeoutMs = 2 ** 31 - 1
+/** Longest wait that can be asked for, 24 days: a timer of Node holds 2^31 - 1 ms, and the engine adds its own. */
+export const maxTimeoutMs = 24 * 24 * 60 * 60 * 1000
 
 /** 64 bits as a number; `invalid-argument` where a number would not be exact. Not given: 0. */
 export function toNumber(value: Int64, field: string): number {
@@ -22,7 +22,7 @@ export function fromBigInt(value: bigint): Long {
   return Long.fromBigInt(value)
 }
 
-/** Seconds of a request as milliseconds, not longer than a timer can wait. */
+/** Seconds of a request as milliseconds, at most `maxTimeoutMs`. */
 export function secondsToMs(value: Int64, field: string): number {
   const seconds = Long.fromValue(value ?? 0)
   if (seconds.isNegative()) throw invalid(`${field} is negative: ${String(seconds)}`)

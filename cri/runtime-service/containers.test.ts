@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Long from 'long'
 import { v1 } from '#proto'
+import { maxTimeoutMs } from '../convert/integers.ts'
 import type { Sent } from '../grpc/methods.ts'
 import { runtimeMethods as rpc } from '../grpc/methods.ts'
 import { grpcCode } from '../grpc/status.ts'
@@ -170,7 +171,7 @@ test('exec answers bytes and the exit code, and takes its time-out in seconds', 
   const exec = { containerId: id, cmd: ['sh', '-c', 'exit 3'] }
   await assert.rejects(door.client.call(rpc.ExecSync, exec), { code: grpcCode.failedPrecondition })
   await door.client.call(rpc.StartContainer, { containerId: id })
-  const timeouts = { 0: 0, 7: 7000, 9_999_999_999: 2 ** 31 - 1 }
+  const timeouts = { 0: 0, 7: 7000, 9_999_999_999: maxTimeoutMs }
   for (const [seconds, timeoutMs] of Object.entries(timeouts)) {
     const answer = await door.client.call(rpc.ExecSync, { ...exec, timeout: long(seconds) })
     assert.deepEqual(JSON.parse(answer.stdout.toString()), { command: exec.cmd, timeoutMs })
