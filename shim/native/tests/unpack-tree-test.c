@@ -373,6 +373,24 @@ static void test_attributes(void)
 	CHECK(lstat(path, &st) == 0 && st.st_mode == (S_IFCHR | 0666) && st.st_rdev == makedev(1, 3));
 }
 
+/* ping's cap_net_raw+ep, as setcap writes it: the value has NUL bytes, and chown(2) would take it away. */
+static void test_capability(void)
+{
+	static const char value[] = "\1\0\0\2\0\40\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+	static const char key[] = "SCHILY.xattr.security.capability=";
+	char record[128], path[128], got[64];
+	int used = snprintf(record, sizeof(record), "%d %s", 3 + (int)sizeof(key) - 1 + 20 + 1, key);
+
+	memcpy(record + used, value, 20);
+	record[used + 20] = '\n';
+	archive_add(&archive, &(struct member){ .name = "x", .type = 'x', .content = record,
+						.size = (size_t)used + 21 });
+	archive_add(&archive, &(struct member){ .name = "ping", .type = '0', .mode = 0755, .uid = 5, .content = "x" });
+	CHECK(unpack().result == 0);
+	snprintf(path, sizeof(path), "%s/ping", root_path());
+	CHECK(lgetxattr(path, "security.capability", got, sizeof(got)) == 20 && memcmp(got, value, 20) == 0);
+}
+
 static void test_implicit(void)
 {
 	struct unpacked unpacked;
@@ -425,6 +443,7 @@ int main(void)
 	test_hard_links();
 	test_whiteouts();
 	test_attributes();
+	test_capability();
 	test_implicit();
 	test_limits();
 	return 0;
