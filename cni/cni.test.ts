@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { createClock } from '#base/clock'
 import { type ErrorKind, isKind, RuntimeError } from '#base/errors'
+import { pathExists } from '#base/files'
 import { silentLog } from '#base/log'
 import { createNetwork } from './cni.ts'
 import { createChildPrograms } from './testing/child-programs.ts'
@@ -16,7 +17,14 @@ import {
   printing,
   writeConfList,
 } from './testing/fake-plugin.ts'
-import { cleanup, startNetwork, testAttachment, testCtx, testDirectory } from './testing/test-network.ts'
+import {
+  cleanup,
+  eventually,
+  startNetwork,
+  testAttachment,
+  testCtx,
+  testDirectory,
+} from './testing/test-network.ts'
 
 test('ADD runs the chain in order, hands results on and answers the addresses of the last', async test => {
   const t = cleanup(test)
@@ -290,6 +298,43 @@ test('capabilities that no plugin declares are not written to disk', async test 
   const text = await readFile(join(directory, 'cache', `${attachment.containerId}.json`), 'utf8')
   assert.match(text, /"capabilities":\{"mac":"00:11:22:33:44:55"\}/)
   assert.doesNotMatch(text, /annotation/)
+})
+
+test('a caller that goes away is answered at once, and DEL waits for the plugin of its ADD', async test => {
+  const t = cleanup(test)
+  const directory = await testDirectory(t)
+  const added = join(directory, 'added')
+  await installPlugin(directory, 'first', {
+    ADD: `sleep 0.5\ntouch ${added}\n${printing(oneAddress)}`,
+    DEL: `test -e ${added} || exit 1`,
+  })
+  await installPlugin(directory, 'second')
+  await writeConfList(directory, ['first', 'second'])
+  const network = await startNetwork(t, directory)
+  const attachment = testAttachment()
+  const gone = new AbortController()
+  const running = network.add({ ...testCtx, signal: gone.signal }, attachment)
+  await eventually('ADD runs', async () => (await calls(directory)).length > 0)
+  gone.abort(new RuntimeError('deadline-exceeded', 'time is up'))
+  await assert.rejects(running, err => isKind(err, 'deadline-exceeded'))
+  assert.equal(await pathExists(added), false)
+  await network.del(testCtx, attachment)
+  assert.deepEqual(await callNames(directory), ['first ADD', 'second DEL', 'first DEL'])
+  assert.deepEqual(network.attachedIds(), [])
+})
+
+test('stop waits for a running plugin', async test => {
+  const t = cleanup(test)
+  const directory = await testDirectory(t)
+  const added = join(directory, 'added')
+  await installPlugin(directory, 'first', { ADD: `sleep 0.3\ntouch ${added}\n${printing(oneAddress)}` })
+  await writeConfList(directory, ['first'])
+  const network = await startNetwork(t, directory)
+  const running = network.add(testCtx, testAttachment())
+  await eventually('ADD runs', async () => (await calls(directory)).length > 0)
+  await network.stop()
+  assert.equal(await pathExists(added), true)
+  assert.deepEqual(await running, { ips: ['10.9.8.7'] })
 })
 
 test('a directory that is not absolute is an invalid argument', () => {

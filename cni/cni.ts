@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path'
 import type { Clock } from '#base/clock'
-import type { Ctx } from '#base/context'
+import { type Ctx, orAborted, throwIfAborted } from '#base/context'
 import { RuntimeError } from '#base/errors'
 import { createKeyedLock } from '#base/locks'
 import type { Log } from '#base/log'
@@ -50,32 +50,43 @@ export function createNetwork(input: NetworkDeps): NetworkService {
   const gate = createGate()
   const locks = createKeyedLock()
 
+  /** The caller may leave at its deadline; the work keeps the container's lock until its plugin is done. */
+  async function inTurn<T>(ctx: Ctx, containerId: string, work: () => Promise<T>): Promise<T> {
+    throwIfAborted(ctx)
+    return await orAborted(ctx, locks.run(containerId, work))
+  }
+
   return {
     async start() {
       await cache.start()
       await conf.start()
-      await firstLook(status.look(), input.clock)
+      await within(status.look(), input.clock, cniLimits.startProbeMs)
     },
     async stop() {
       await conf.stop()
       await status.stop()
+      await within(gate.alone(done), input.clock, cniLimits.stopGraceMs)
     },
     add: (ctx, attachment) =>
-      locks.run(attachment.containerId, () => gate.shared(() => add(ctx, attachment))),
+      inTurn(ctx, attachment.containerId, () => gate.shared(() => add(ctx, attachment))),
     del: (ctx, attachment) =>
-      locks.run(attachment.containerId, () => gate.shared(() => del(ctx, attachment))),
-    check: (ctx, attachment) => locks.run(attachment.containerId, () => check(ctx, attachment)),
-    gc: (ctx: Ctx, validIds) => gate.alone(() => gc(ctx, validIds)),
+      inTurn(ctx, attachment.containerId, () => gate.shared(() => del(ctx, attachment))),
+    check: (ctx, attachment) => inTurn(ctx, attachment.containerId, () => check(ctx, attachment)),
+    gc: (ctx, validIds) => gate.alone(() => gc(ctx, validIds)),
     isAttached: containerId => cache.has(containerId),
     attachedIds: () => cache.ids(),
     condition: () => status.condition(),
   }
 }
 
-/** Most plugins answer at once, so that the first condition is a true one; a slow one is not waited for. */
-async function firstLook(look: Promise<void>, clock: Clock): Promise<void> {
-  const answered = new AbortController()
-  const patience = clock.sleep(cniLimits.startProbeMs, answered.signal).catch(() => undefined)
-  await Promise.race([look, patience])
-  answered.abort()
+function done(): Promise<void> {
+  return Promise.resolve()
+}
+
+/** Waits for what usually is done at once, but not for long; it goes on. */
+async function within(work: Promise<void>, clock: Clock, ms: number): Promise<void> {
+  const isDone = new AbortController()
+  const patience = clock.sleep(ms, isDone.signal).catch(() => undefined)
+  await Promise.race([work, patience])
+  isDone.abort()
 }

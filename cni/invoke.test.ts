@@ -142,13 +142,25 @@ test('a plugin that hangs is deadline-exceeded at the time-out, with its childre
   await eventually('the child of the plugin is killed', () => !isAlive(pid))
 })
 
-test('a caller that goes away ends the plugin', async test => {
+test('a caller that goes away ends a plugin that only looks, at once', async test => {
   const directory = await testDirectory(cleanup(test))
-  await installPlugin(directory, 'fake', { ADD: 'sleep 1000' })
+  await installPlugin(directory, 'fake', { STATUS: 'sleep 1000' })
   const gone = new AbortController()
-  const running = invokeWith(directory)({ ...testCtx, signal: gone.signal }, invocation(directory))
+  const ctx = { ...testCtx, signal: gone.signal }
+  const running = invokeWith(directory)(ctx, invocation(directory, { command: 'STATUS' }))
   gone.abort()
   await assert.rejects(running, err => isKind(err, 'cancelled'))
+})
+
+test('a caller that goes away does not end a plugin that changes something', async test => {
+  const directory = await testDirectory(cleanup(test))
+  await installPlugin(directory, 'fake', { DEL: 'sleep 0.3\necho finished' })
+  const gone = new AbortController()
+  const ctx = { ...testCtx, signal: gone.signal }
+  const running = invokeWith(directory)(ctx, invocation(directory, { command: 'DEL' }))
+  gone.abort()
+  assert.equal(await running, 'finished\n')
+  await assert.rejects(invokeWith(directory)(ctx, invocation(directory)), err => isKind(err, 'cancelled'))
 })
 
 test('a binary that cannot be executed is not-found', async test => {

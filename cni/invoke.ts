@@ -1,4 +1,4 @@
-import type { Ctx } from '#base/context'
+import { type Ctx, throwIfAborted } from '#base/context'
 import { RuntimeError, withContext } from '#base/errors'
 import { type ProgramResult, type Programs, programLimits } from '#base/programs'
 import { printable } from './json.ts'
@@ -37,13 +37,19 @@ export interface InvokeDeps {
   readonly pluginTimeoutMs: number
 }
 
-/** Runs one plugin once and answers its stdout. Errors: the plugin's own message, `deadline-exceeded`, `cancelled`. */
+/**
+ * Runs one plugin once and answers its stdout. A plugin that changes something runs to its end or to its time-out,
+ * also when `ctx` is aborted: bridge killed in the middle of DEL leaves masquerade rules that no later DEL finds.
+ * Errors: the plugin's own message, `deadline-exceeded`; `cancelled` for STATUS and VERSION only.
+ */
 export type Invoke = (ctx: Ctx, invocation: Invocation) => Promise<string>
 
 export function createInvoke(deps: InvokeDeps): Invoke {
   return async (ctx, invocation) => {
     const subject = `${invocation.subject}, ${invocation.command}`
-    const ended = await runPlugin(deps, ctx, invocation).catch((err: unknown) => {
+    throwIfAborted(ctx)
+    const signal = isReadOnly(invocation.command) ? ctx.signal : new AbortController().signal
+    const ended = await runPlugin(deps, { ...ctx, signal }, invocation).catch((err: unknown) => {
       throw withContext(subject, err)
     })
     if (ended.exitCode !== 0) throw pluginError(subject, ended)
@@ -58,6 +64,10 @@ export function createInvoke(deps: InvokeDeps): Invoke {
     }
     return ended.stdout.toString()
   }
+}
+
+function isReadOnly(command: CniCommand): boolean {
+  return command === 'STATUS' || command === 'VERSION'
 }
 
 async function runPlugin(deps: InvokeDeps, ctx: Ctx, invocation: Invocation): Promise<ProgramResult> {

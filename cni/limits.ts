@@ -23,4 +23,6 @@ export const cniLimits = {
   statusTtlMs: 10_000,
   /** start() waits this long for the first STATUS; it goes on in the background. */
   startProbeMs: 1_000,
+  /** stop() waits this long for running plugins, which are better not killed. */
+  stopGraceMs: 5_000,
 } as const

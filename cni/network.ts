@@ -26,10 +26,14 @@ export interface NetworkCondition {
   readonly message: string
 }
 
-/** CNI as lighter needs it; the interface name is eth0. Implemented by createNetwork in cni.ts. */
+/**
+ * CNI as lighter needs it; the interface name is eth0. Implemented by createNetwork in cni.ts. A caller whose `ctx` is
+ * aborted is answered at once, but a plugin that runs is not killed: calls for the same container wait for it.
+ */
 export interface Network {
   /** Reads and watches the conf directory. */
   start(): Promise<void>
+  /** Waits a while for plugins that run, so that they are not cut off with the process that spawned them. */
   stop(): Promise<void>
   /**
    * ADD of the whole chain. The config is cached before the first plugin runs, the result after the last, so that
