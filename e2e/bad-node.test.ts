@@ -3,7 +3,7 @@ import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { runtimeMethods } from '../cri/grpc/methods.ts'
-import { podConfig } from './harness/configs.ts'
+import { podConfig, podState } from './harness/configs.ts'
 import { eventually } from './harness/eventually.ts'
 import { fails } from './harness/expect.ts'
 import { mustRun } from './harness/program.ts'
@@ -41,18 +41,25 @@ test(
 )
 
 test(
-  'a full disk gives errors that say so, leaves nothing half-done, and all works when there is room again',
+  'on a full disk new things fail and say why, old ones still end and go, and all works when there is room again',
   story(async s => {
-    const pod = await s.runPod()
-    const id = await s.run(pod)
+    const [pod, other] = [await s.runPod(), await s.runPod()]
+    const [id, inOther] = [await s.run(pod), await s.run(other)]
     const filler = join(s.scratch.rootDir, 'filler')
-    await fill(s.scratch.rootDir, filler)
-    await fails(s.runPod({ name: 'no-room' }), 'resourceExhausted', /ENOSPC|no space|disk/i)
-    await fails(s.cri.pull(s.registry.webServer), 'resourceExhausted', /ENOSPC|no space|disk/i)
-    assert.deepEqual(await s.cri.listPods(), [pod.id])
-    await s.cri.stopContainer(id, 0)
-    assert.equal((await s.cri.containerStatus(id)).exitCode, 137)
-    await rm(filler)
+    try {
+      await fill(s.scratch.rootDir, filler)
+      await fails(s.runPod({ name: 'no-room' }), 'resourceExhausted', /ENOSPC|no space|disk/i)
+      await fails(s.cri.pull(s.registry.webServer), 'resourceExhausted', /ENOSPC|no space|disk/i)
+      assert.deepEqual(new Set(await s.cri.listPods()), new Set([pod.id, other.id]))
+      await s.cri.stopContainer(id, 0)
+      assert.equal((await s.cri.containerStatus(id)).exitCode, 137)
+      await s.cri.stopPod(other.id)
+      assert.equal((await s.cri.podStatus(other.id)).state, podState.SANDBOX_NOTREADY)
+      assert.equal((await s.cri.containerStatus(inOther)).exitCode, 137)
+      await s.cri.removePod(other.id)
+    } finally {
+      await rm(filler)
+    }
     await s.cri.removeContainer(id)
     await s.cri.pull(s.registry.webServer)
     assert.equal(await s.exec(await s.run(await s.runPod()), 'echo', 'fine'), 'fine')

@@ -166,8 +166,10 @@ const calls = [
   'StartContainer',
   'StopContainer',
   'RemoveContainer',
+  'StopPodSandbox',
+  'RemovePodSandbox',
 ] as const
-const rounds = 15
+const rounds = 14
 /** Longer than any of the calls takes. */
 const longestDelayMs = 250
 
@@ -183,7 +185,7 @@ test(
       const other = { ...pod.config, metadata: { ...pod.config.metadata, name: `other-${String(round)}` } }
       const config = s.container()
       const id = call === 'CreateContainer' || call === 'RunPodSandbox' ? '' : await s.create(pod)
-      if (call === 'StopContainer' || call === 'RemoveContainer') await s.cri.startContainer(id)
+      if (/^(Stop|Remove)/.test(call)) await s.cri.startContainer(id)
       const run = async (): Promise<unknown> => {
         switch (call) {
           case 'RunPodSandbox':
@@ -196,6 +198,10 @@ test(
             return s.cri.stopContainer(id, 1)
           case 'RemoveContainer':
             return s.cri.removeContainer(id)
+          case 'StopPodSandbox':
+            return s.cri.stopPod(pod.id)
+          case 'RemovePodSandbox':
+            return s.cri.removePod(pod.id)
         }
       }
       const first = run().then(
