@@ -1,23 +1,24 @@
 import { join } from 'node:path'
 import type { Clock } from '#base/clock'
-import { detached } from '#base/context'
+import { type Ctx, detached, orAborted } from '#base/context'
 import { messageOf } from '#base/errors'
 import type { Ids } from '#base/ids'
 import { createKeyedLock, createLimiter } from '#base/locks'
 import type { Log } from '#base/log'
 import type { Host } from '#shim/host'
 import type { EngineLimits, RegistriesConfig } from '../engine-config.ts'
+import type { ImageId } from '../model/image.ts'
 import { createCollector } from './collector.ts'
 import { createBlobs } from './content/blobs.ts'
 import type { ImageStore } from './image-store.ts'
 import { createImageTable, type ImageTable } from './image-table.ts'
 import { imageLimits } from './limits.ts'
 import { machinePlatform, type Platform } from './platform.ts'
-import { pullImage } from './pull.ts'
+import { type PullDeps, pullImage } from './pull.ts'
 import { createImageRecords } from './records.ts'
 import { formatReference } from './reference.ts'
 import { createRootFilesystems, type RootFilesystemsService } from './rootfs.ts'
-import { createRunningPulls } from './running-pulls.ts'
+import { createRunningPulls, type PullInput } from './running-pulls.ts'
 import { createSnapshots, type Snapshots } from './snapshots/snapshots.ts'
 import { imageUsage } from './usage.ts'
 
@@ -54,7 +55,7 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
     chainIdsOfImage: id => images.get(id)?.image.chainIds,
     collect: ctx => collector.collect(ctx),
   })
-  const pullDeps = {
+  const pullDeps: PullDeps = {
     ...deps,
     blobs,
     snapshots,
@@ -65,32 +66,24 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
     downloads: createLimiter(deps.limits.layerDownloads),
     unpacks: createLimiter(imageLimits.unpacks),
   }
-  const pulls = createRunningPulls(async (ctx, input) => {
-    const start = clock.now()
-    try {
-      const id = await pullImage(ctx, pullDeps, input)
-      const ms = Number((clock.now() - start) / 1_000_000n)
-      ctx.log.info({ imageId: id, image: formatReference(input.reference), ms }, 'image pulled')
-      return id
-    } catch (err) {
-      await collector.collect(detached(ctx, imageLimits.cleanupTimeoutMs)).catch((cause: unknown) => {
-        log.error({ err: messageOf(cause) }, 'cannot tidy up after a pull, the next start does it')
-      })
-      throw err
-    }
-  })
-
+  const pulls = createRunningPulls((ctx, input) => pullAndTidy(ctx, pullDeps, input))
+  const stopping = new AbortController()
+  let tidying = Promise.resolve()
   return {
     rootfs,
     async start(ctx) {
       await blobs.start()
-      await snapshots.start(ctx)
+      await snapshots.start()
       await images.start()
       await rootfs.start()
       await forgetIncomplete(images, snapshots, log)
-      await collector.collect(ctx)
+      tidying = tidyInBackground({ signal: stopping.signal, log: ctx.log }, pullDeps)
     },
-    stop: () => pulls.stop(),
+    async stop() {
+      stopping.abort()
+      await pulls.stop()
+      await tidying
+    },
     pull: (ctx, input) => pulls.pull(ctx, input),
     find: reference => images.find(reference)?.image,
     list(reference) {
@@ -106,6 +99,30 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
       ctx.log.info({ imageId: record.image.id, image: reference }, 'image removed')
     },
     usage: () => imageUsage({ rootDir, blobs, snapshots, clock }),
+  }
+}
+
+async function pullAndTidy(ctx: Ctx, deps: PullDeps, input: PullInput): Promise<ImageId> {
+  const start = deps.clock.now()
+  try {
+    const id = await pullImage(ctx, deps, input)
+    const ms = Number((deps.clock.now() - start) / 1_000_000n)
+    ctx.log.info({ imageId: id, image: formatReference(input.reference), ms }, 'image pulled')
+    return id
+  } catch (err) {
+    await deps.collector.collect(detached(ctx, imageLimits.cleanupTimeoutMs)).catch((cause: unknown) => {
+      deps.log.error({ err: messageOf(cause) }, 'cannot tidy up after a pull, the next start does it')
+    })
+    throw err
+  }
+}
+
+/** Goes on behind the first requests: deleting layers may take long, and nobody waits for their space. */
+async function tidyInBackground(ctx: Ctx, { snapshots, collector, log }: PullDeps): Promise<void> {
+  try {
+    await orAborted(ctx, Promise.all([snapshots.removeLeftovers(ctx), collector.collect(ctx)]))
+  } catch (err) {
+    log.warn({ err: messageOf(err) }, 'what nobody needs was not removed, the next start does it')
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '#base/clock'
-import { type Ctx, throwIfAborted } from '#base/context'
-import { type ErrorKind, isKind, kindOf, messageOf, RuntimeError } from '#base/errors'
+import type { Ctx } from '#base/context'
+import { RuntimeError } from '#base/errors'
 import { type Digest, isDigest } from '#base/ids'
 import type { Log } from '#base/log'
 import type { EngineLimits, RegistriesConfig } from '../../engine-config.ts'
@@ -15,6 +15,7 @@ import { credentialsFor } from './credentials.ts'
 import { downloadBlob, readSmallBlob } from './download-blob.ts'
 import { type Endpoint, findEndpoints, mayBePlain } from './endpoints.ts'
 import { createHttpClient, type HttpClient, type HttpResponse } from './http.ts'
+import { overPeers } from './over-peers.ts'
 import { sendFollowing } from './redirects.ts'
 import { statusError } from './status-error.ts'
 
@@ -189,55 +190,4 @@ async function getManifest(
   const digest = digestOf(bytes)
   if (expected.digest === undefined || expected.digest === digest) return { digest, mediaType, bytes }
   throw new RuntimeError('data-loss', `${response.url.host} serves ${digest} as manifest ${expected.digest}`)
-}
-
-/** Errors after which the next endpoint may do better. */
-const othersMayDoBetter: readonly ErrorKind[] = [
-  'not-found',
-  'unauthenticated',
-  'permission-denied',
-  'unavailable',
-  'registry-unavailable',
-  'data-loss',
-  'failed-precondition',
-]
-
-interface PeerRound {
-  readonly deps: SessionDeps
-  readonly name: string
-  readonly peers: readonly Peer[]
-  readonly attempts: number
-}
-
-async function overPeers<T>(ctx: Ctx, input: PeerRound, work: (peer: Peer) => Promise<T>): Promise<T> {
-  let backoffMs: number = imageLimits.firstBackoffMs
-  for (let attempt = 1; ; attempt++) {
-    const failures: RuntimeError[] = []
-    for (const peer of input.peers) {
-      try {
-        return await work(peer)
-      } catch (err) {
-        throwIfAborted(ctx)
-        if (!(err instanceof RuntimeError) || !othersMayDoBetter.includes(err.kind)) throw err
-        failures.push(err)
-      }
-    }
-    const last = failures.at(-1)
-    if (!last || last.kind !== 'unavailable' || attempt >= input.attempts) {
-      throw pullError(input.name, failures)
-    }
-    input.deps.log.debug({ image: input.name, err: messageOf(last), attempt }, 'registry does not answer')
-    await input.deps.clock.sleep(backoffMs, ctx.signal)
-    backoffMs *= imageLimits.backoffFactor
-  }
-}
-
-/** The last endpoint is the registry itself: its word decides, what the mirrors said is told as well. */
-function pullError(name: string, failures: readonly RuntimeError[]): RuntimeError {
-  const last = failures.at(-1)
-  if (!last)
-    return new RuntimeError('failed-precondition', `no endpoint is configured that may serve ${name}`)
-  const kind = isKind(last, 'unavailable') ? 'registry-unavailable' : kindOf(last)
-  const text = [...new Set(failures.map(failure => failure.message))].join('; ')
-  return new RuntimeError(kind, text, { cause: last })
 }

@@ -27,7 +27,9 @@ export interface Snapshot {
  * is a leftover and is removed at start.
  */
 export interface Snapshots {
-  start(ctx: Ctx): Promise<void>
+  start(): Promise<void>
+  /** Deletes what start() found without a record; may take as long as deleting whole layers does. */
+  removeLeftovers(ctx: Ctx): Promise<void>
   /** What short names are relative to. */
   readonly directory: string
   find(chainId: ChainId): Snapshot | undefined
@@ -74,12 +76,13 @@ export function createSnapshots(deps: SnapshotsDeps): Snapshots {
   })
   const byChainId = new Map<ChainId, Snapshot>()
   let lastNumber = 0
+  let leftovers: string[] = []
 
   const removeTrees = async (ctx: Ctx, paths: readonly string[]): Promise<void> => {
     try {
       if (paths.length > 0) await deps.host.removeTree(detached(ctx, imageLimits.cleanupTimeoutMs), paths)
     } catch (err) {
-      deps.log.error({ paths, err: messageOf(err) }, 'cannot remove layers, they go at the next start')
+      deps.log.warn({ paths, err: messageOf(err) }, 'cannot remove layers, they go at the next start')
     }
   }
 
@@ -87,7 +90,7 @@ export function createSnapshots(deps: SnapshotsDeps): Snapshots {
     directory,
     find: chainId => byChainId.get(chainId),
     list: () => byChainId.values(),
-    async start(ctx) {
+    async start() {
       byChainId.clear()
       for (const snapshot of (await records.load()).values()) {
         if (await pathExists(join(directory, snapshot.name))) byChainId.set(snapshot.chainId, snapshot)
@@ -97,19 +100,16 @@ export function createSnapshots(deps: SnapshotsDeps): Snapshots {
       const names = await readdir(directory)
       lastNumber = names.reduce((last, name) => Math.max(last, Number.parseInt(name, 10) || 0), 0)
       await makeDirectory(join(directory, emptySnapshotName))
-      await removeTrees(ctx, leftoversOf(names, known, directory))
+      leftovers = leftoversOf(names, known, directory)
     },
+    removeLeftovers: ctx => removeTrees(ctx, leftovers.splice(0)),
     prepare() {
       lastNumber++
       return makeTemporary(directory, String(lastNumber))
     },
     async commit(ctx, layers) {
       if (layers.length === 0) return
-      for (const { prepared } of layers) {
-        await rename(prepared.path, join(directory, prepared.name)).catch((err: unknown) => {
-          throw fileError(`cannot commit layer ${prepared.path}`, err)
-        })
-      }
+      for (const { prepared } of layers) await moveInPlace(prepared, directory)
       await syncFileSystem(ctx, deps.host, directory)
       try {
         for (const { snapshot } of layers) await records.save(snapshot.name, snapshot)
@@ -144,11 +144,15 @@ async function makeTemporary(directory: string, name: string): Promise<PreparedS
   return { name, path }
 }
 
-function leftoversOf(
-  names: readonly string[],
-  known: ReadonlySet<string>,
-  directory: string,
-): readonly string[] {
+async function moveInPlace(prepared: PreparedSnapshot, directory: string): Promise<void> {
+  try {
+    await rename(prepared.path, join(directory, prepared.name))
+  } catch (err) {
+    throw fileError(`cannot commit layer ${prepared.path}`, err)
+  }
+}
+
+function leftoversOf(names: readonly string[], known: ReadonlySet<string>, directory: string): string[] {
   const kept = (name: string) => name.endsWith('.json') || name === emptySnapshotName || known.has(name)
   return names.filter(name => !kept(name)).map(name => join(directory, name))
 }

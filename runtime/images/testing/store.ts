@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createClock } from '#base/clock'
 import type { Ctx } from '#base/context'
@@ -101,4 +102,18 @@ async function leftovers(root: string): Promise<readonly string[]> {
     }
   }
   return found
+}
+
+/** Looks again and again until the check passes; its last failure after five seconds. */
+export async function eventually(check: () => Promise<void>): Promise<void> {
+  const end = performance.now() + 5000
+  for (;;) {
+    try {
+      await check()
+      return
+    } catch (err) {
+      if (performance.now() > end) throw err
+      await delay(20)
+    }
+  }
 }
