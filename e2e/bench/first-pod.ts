@@ -79,7 +79,7 @@ async function ownDaemon(): Promise<Subject> {
     pod: () => podConfig(world.scratch),
     daemonPid: () => Promise.resolve(world.daemon.pid()),
     hostPid: () => childOf(world.daemon.pid(), 'lighter-host'),
-    shimPids: () => pidsOf('lighter-shim'),
+    shimPids: () => pidsOf('lighter-shim', world.scratch.dir),
     close: () => closeWorld(world),
   }
 }

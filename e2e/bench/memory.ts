@@ -15,11 +15,16 @@ export async function memoryOf(pid: number): Promise<Memory> {
   return memory
 }
 
-/** Pids of the processes whose comm is `name` (cut to 15 characters, as the kernel does). */
-export async function pidsOf(name: string): Promise<readonly number[]> {
+/**
+ * Pids of the processes whose comm is `name` (cut to 15 characters, as the kernel does) and whose command line
+ * contains `part`.
+ */
+export async function pidsOf(name: string, part = ''): Promise<readonly number[]> {
   const pids = (await listDirectory('/proc')).filter(entry => /^\d+$/.test(entry))
   const comms = await Promise.all(pids.map(pid => readText(`/proc/${pid}/comm`)))
-  return pids.filter((_, index) => comms[index]?.trim() === name.slice(0, 15)).map(Number)
+  const named = pids.filter((_, index) => comms[index]?.trim() === name.slice(0, 15))
+  const commands = await Promise.all(named.map(pid => readText(`/proc/${pid}/cmdline`)))
+  return named.filter((_, index) => commands[index]?.includes(part)).map(Number)
 }
 
 /** Children of a process by comm. */
