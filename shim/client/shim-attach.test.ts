@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { chmod, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { isKind } from '#base/errors'
 import type { AttachSession } from './shim.ts'
@@ -30,6 +32,28 @@ test('what an attached client writes is read, what the container writes goes to 
   }
   const contents = (await container.log()).map(line => `${line.stream} ${line.content}`)
   assert.deepEqual(contents.sort(), ['stderr err', 'stdout got hello'])
+})
+
+test('a client that attaches while the container is being created loses nothing', async t => {
+  const { launch, shims, ctx, directory } = await startShims(t)
+  const slow = join(directory, 'slow-runtime')
+  await writeFile(slow, '#!/bin/sh\ncase "$*" in *detach*) sleep 0.3;; esac\nexec /usr/sbin/runc "$@"\n')
+  await chmod(slow, 0o755)
+  const container = await launch({ hasStdin: true, script: 'read a; echo "got $a"', runtimePath: slow })
+  const session = await shims.attach(ctx, container.spec.socketPath, { hasStdin: true })
+  await session.write(Buffer.from('early\n'))
+  assert.equal(await textOf(session), 'stdout:got early\n')
+  assert.equal((await session.exited).exitCode, 0)
+})
+
+test('a client that is attached to a container that cannot be started is told so', async t => {
+  const { launch, shims, ctx, directory } = await startShims(t)
+  const failing = join(directory, 'failing-runtime')
+  await writeFile(failing, '#!/bin/sh\ncase "$*" in *detach*) sleep 0.3; exit 1;; esac\n')
+  await chmod(failing, 0o755)
+  const container = await launch({ runtimePath: failing })
+  const session = await shims.attach(ctx, container.spec.socketPath, { hasStdin: true })
+  await assert.rejects(session.exited, err => isKind(err, 'unavailable') && /exit code 1/.test(err.message))
 })
 
 test('standard input ends with its only client where that was wanted, and stays open otherwise', async t => {

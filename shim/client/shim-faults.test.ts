@@ -142,3 +142,17 @@ test('a container is reaped with everything in it, and nothing is left of its ex
   assert.equal(await isAlive(pid), false)
   assert.equal(await isAlive(session.pid), false)
 })
+
+test('a process that outlives init in the namespace of the host delays its end a little and is ended too', async t => {
+  const { launch } = await startShims(t)
+  const container = await launch({ hasHostPid: true, script: 'sleep 1000 & echo $!; exit 2' })
+  const began = Date.now()
+  const state = await container.watch.ended
+  assert.ok(state?.kind === 'exited')
+  assert.equal(state.exit.exitCode, 2)
+  assert.ok(Date.now() - began < 5_000)
+  const pid = Number((await container.log())[0]?.content)
+  assert.ok(pid > 1)
+  await container.watch.gone
+  await waitUntil('the end of the process', async () => !(await isAlive(pid)))
+})

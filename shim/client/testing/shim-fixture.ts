@@ -25,6 +25,8 @@ export interface ContainerOptions {
   readonly memoryBytes?: number
   readonly runtimePath?: string
   readonly logPath?: string
+  /** In the PID namespace of the host. */
+  readonly hasHostPid?: boolean
 }
 
 /** One container with the real shim and the real runc; killed and gone when the test ends. */
@@ -148,6 +150,7 @@ function ociProcess(args: readonly string[], hasTty: boolean): object {
 function ociConfig(rootPath: string, id: string, options: ContainerOptions): object {
   const args = options.args ?? ['/bin/sh', '-c', options.script ?? 'sleep 1000']
   const memory = options.memoryBytes === undefined ? {} : { limit: options.memoryBytes }
+  const namespaces = ['mount', 'ipc', 'uts', 'network', ...(options.hasHostPid === true ? [] : ['pid'])]
   return {
     ociVersion: '1.0.2',
     process: ociProcess(args, options.hasTty ?? false),
@@ -164,7 +167,7 @@ function ociConfig(rootPath: string, id: string, options: ContainerOptions): obj
       { destination: '/tmp', type: 'tmpfs', source: 'tmpfs' },
     ],
     linux: {
-      namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map(type => ({ type })),
+      namespaces: namespaces.map(type => ({ type })),
       cgroupsPath: `/lighter-shim-test/${id}`,
       resources: { memory },
     },

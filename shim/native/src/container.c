@@ -1,7 +1,6 @@
 #include "container.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -228,7 +227,7 @@ static void runtime_ended(struct child *child, int status)
 
 	shim->children.starting--;
 	if (status != 0) {
-		char message[MESSAGE_SIZE], log_path[PATH_MAX];
+		char message[MESSAGE_SIZE], log_path[FILE_PATH_SIZE];
 
 		runtime_log_path(&shim->options, log_path, sizeof(log_path));
 		runtime_message(log_path, &container->io, status, message);

@@ -1,7 +1,6 @@
 #include "exec.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +13,14 @@
 #include "shim.h"
 
 /* Files of one exec in the bundle: what the runtime tells about it. */
-static void file_path(const struct exec *exec, const char *suffix, char path[PATH_MAX])
+static void file_path(const struct exec *exec, const char *suffix, char path[FILE_PATH_SIZE])
 {
-	snprintf(path, PATH_MAX, "%s/exec-%u.%s", exec->shim->options.bundle, exec->number, suffix);
+	snprintf(path, FILE_PATH_SIZE, "%s/exec-%u.%s", exec->shim->options.bundle, exec->number, suffix);
 }
 
 static void remove_files(const struct exec *exec)
 {
-	char path[PATH_MAX];
+	char path[FILE_PATH_SIZE];
 
 	file_path(exec, "pid", path);
 	unlink(path);
@@ -148,7 +147,7 @@ static int open_streams(struct exec *exec, struct error *err)
 
 static pid_t take_over(struct exec *exec, struct error *err)
 {
-	char path[PATH_MAX];
+	char path[FILE_PATH_SIZE];
 	pid_t pid;
 
 	if ((exec->flags & EXEC_TTY) && io_take_terminal(&exec->io, err) < 0)
@@ -165,7 +164,7 @@ static pid_t take_over(struct exec *exec, struct error *err)
 /* Answers the pid of the process; -1 and why there is none. */
 static pid_t outcome(struct exec *exec, int status, char message[MESSAGE_SIZE])
 {
-	char log_path[PATH_MAX];
+	char log_path[FILE_PATH_SIZE];
 	struct error err;
 	pid_t pid;
 
@@ -208,7 +207,7 @@ static int call_runtime(struct exec *exec, const char *process_path, struct erro
 {
 	struct shim *shim = exec->shim;
 	struct io *io = &exec->io;
-	char pid_path[PATH_MAX], log_path[PATH_MAX];
+	char pid_path[FILE_PATH_SIZE], log_path[FILE_PATH_SIZE];
 	const struct exec_files files = { .process = process_path, .pid = pid_path, .log = log_path };
 	int opened;
 	pid_t pid;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,9 @@
 
 #include "files.h"
 #include "message.h"
+#include "options.h"
 
-enum { TEXT_SIZE = MESSAGE_SIZE + 64, OOM_FILE_SIZE = 4096 };
+enum { TEXT_SIZE = MESSAGE_SIZE + 64, OOM_FILE_SIZE = 512 };
 
 static int format(char text[TEXT_SIZE], const struct exit_record *record)
 {
@@ -31,7 +31,7 @@ static int write_file(const char *path, const char *text, size_t size, struct er
 
 int exit_file_write(const char *path, const struct exit_record *record, struct error *err)
 {
-	char text[TEXT_SIZE], temporary[PATH_MAX];
+	char text[TEXT_SIZE], temporary[FILE_PATH_SIZE];
 	int size = format(text, record);
 
 	if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary))

@@ -7,6 +7,7 @@ struct text_option {
 	const char *name;
 	size_t offset;
 	int is_required, is_path;
+	int is_short; /* other paths are made from it */
 };
 
 struct flag_option {
@@ -15,14 +16,14 @@ struct flag_option {
 };
 
 static const struct text_option text_options[] = {
-	{ "--id", offsetof(struct options, id), 1, 0 },
-	{ "--bundle", offsetof(struct options, bundle), 1, 1 },
-	{ "--runtime", offsetof(struct options, runtime), 1, 1 },
-	{ "--runtime-root", offsetof(struct options, runtime_root), 1, 1 },
-	{ "--exit-file", offsetof(struct options, exit_file), 1, 1 },
-	{ "--pid-file", offsetof(struct options, pid_file), 1, 1 },
-	{ "--log-path", offsetof(struct options, log_path), 0, 1 },
-	{ "--oom-file", offsetof(struct options, oom_file), 0, 1 },
+	{ "--id", offsetof(struct options, id), 1, 0, 0 },
+	{ "--bundle", offsetof(struct options, bundle), 1, 1, 1 },
+	{ "--runtime", offsetof(struct options, runtime), 1, 1, 0 },
+	{ "--runtime-root", offsetof(struct options, runtime_root), 1, 1, 0 },
+	{ "--exit-file", offsetof(struct options, exit_file), 1, 1, 1 },
+	{ "--pid-file", offsetof(struct options, pid_file), 1, 1, 0 },
+	{ "--log-path", offsetof(struct options, log_path), 0, 1, 0 },
+	{ "--oom-file", offsetof(struct options, oom_file), 0, 1, 0 },
 };
 
 static const struct flag_option flag_options[] = {
@@ -59,6 +60,8 @@ static int set_text(struct options *options, const char *name, const char *value
 			return error_set(err, 0, "option %s needs a value", name);
 		if (text_options[i].is_path && *value != '/')
 			return error_set(err, 0, "option %s: \"%s\" is not an absolute path", name, value);
+		if (text_options[i].is_short && strlen(value) >= PATH_LIMIT)
+			return error_set(err, 0, "option %s: the path is longer than %d bytes", name, PATH_LIMIT - 1);
 		*text_of(options, &text_options[i]) = value;
 		return 0;
 	}

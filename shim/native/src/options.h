@@ -3,6 +3,10 @@
 
 #include "error.h"
 
+/* The bundle's and the exit file's paths are shorter than PATH_LIMIT, so that those made from them fit into
+ * FILE_PATH_SIZE. Small numbers, for what was once on the stack stays in memory. */
+enum { PATH_LIMIT = 400, FILE_PATH_SIZE = 512 };
+
 struct options {
 	const char *id;
 	const char *bundle;

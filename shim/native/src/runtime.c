@@ -89,7 +89,7 @@ void runtime_log_path(const struct options *options, char *path, size_t size)
 pid_t runtime_run(const struct options *options, const struct io *io, struct error *err)
 {
 	struct arguments arguments = { 0 };
-	char log_path[PATH_MAX], console[sizeof(io->console_name) + 64];
+	char log_path[FILE_PATH_SIZE], console[sizeof(io->console_name) + 64];
 
 	runtime_log_path(options, log_path, sizeof(log_path));
 	add_global(&arguments, options, log_path);
@@ -127,7 +127,7 @@ pid_t runtime_exec(const struct options *options, const struct exec_files *files
 pid_t runtime_delete(const struct options *options, struct error *err)
 {
 	struct arguments arguments = { 0 };
-	char log_path[PATH_MAX];
+	char log_path[FILE_PATH_SIZE];
 	int null FD_CLEANUP = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct io io;
 

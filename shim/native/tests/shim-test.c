@@ -82,8 +82,15 @@ static void options_are_checked(void)
 	char *unknown[] = { REQUIRED, "--nope", "x", NULL };
 	char *relative[] = { REQUIRED, "--log-path", "l", NULL };
 	char *without_value[] = { REQUIRED, "--log-path", NULL };
+	char long_path[PATH_LIMIT + 1] = "";
+	char *too_long[] = { REQUIRED, "--bundle", long_path, NULL };
 	char *empty[] = { REQUIRED, "--log-path", "", NULL };
 
+	memset(long_path, 'x', PATH_LIMIT);
+	long_path[0] = '/';
+	assert(options_parse(&options, too_long, &err) < 0 && strstr(err.text, "longer"));
+	long_path[PATH_LIMIT - 1] = 0;
+	assert(options_parse(&options, too_long, &err) == 0);
 	assert(options_parse(&options, whole, &err) == 0);
 	assert(strcmp(options.id, "i") == 0 && strcmp(options.pid_file, "/p") == 0);
 	assert(strcmp(options.log_path, "/l") == 0 && !options.oom_file);
