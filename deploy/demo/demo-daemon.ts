@@ -47,7 +47,10 @@ export async function refuseSecondDaemon(stateDir: string): Promise<void> {
 export async function startDaemon(options: DemoDaemonOptions): Promise<DemoDaemon> {
   const socketPath = socketPathIn(options.stateDir)
   const child = await launch(options, socketPath)
-  const exit = exitOf(child)
+  const gone = new AbortController()
+  const exit = exitOf(child).finally(() => {
+    gone.abort()
+  })
   const ended = exit.then(async code => {
     throw new RuntimeError('unavailable', `lighterd ended with ${code}${await lastLines(options.logPath)}`)
   })
@@ -60,7 +63,8 @@ export async function startDaemon(options: DemoDaemonOptions): Promise<DemoDaemo
     clearTimeout(timer)
   }
   try {
-    await Promise.race([waitUntilReady(socketPath), ended])
+    await Promise.race([waitUntilReady(socketPath, gone.signal), ended])
+    if (gone.signal.aborted) await ended
   } catch (err) {
     await stop()
     throw err
@@ -97,9 +101,10 @@ async function exitOf(child: ChildProcess): Promise<string> {
   })
 }
 
-async function waitUntilReady(socketPath: string): Promise<void> {
+/** Also resolves when the daemon is gone: then it is not for us to say how it went. */
+async function waitUntilReady(socketPath: string, gone: AbortSignal): Promise<void> {
   const deadline = performance.now() + limits.startMs
-  while (!(await answers(socketPath))) {
+  while (!gone.aborted && !(await answers(socketPath))) {
     if (performance.now() > deadline) {
       throw new RuntimeError('deadline-exceeded', `lighterd does not answer on ${socketPath}`)
     }
