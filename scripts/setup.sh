@@ -19,6 +19,7 @@ libisal-dev|/usr/include/isa-l.h|inflates gzip layers
 libzstd-dev|/usr/include/zstd.h|inflates zstd layers
 libssl-dev|/usr/include/openssl/evp.h|hashes layers
 zstd|zstd|makes zstd layers for the tests
+openssl|openssl|makes certificates for the tests
 attr|getfattr|reads extended attributes in the tests
 '
 

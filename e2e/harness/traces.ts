@@ -101,16 +101,22 @@ async function processTraces(scratch: Scratch): Promise<readonly string[]> {
 }
 
 async function processTrace(scratch: Scratch, pid: string): Promise<string | undefined> {
-  const [comm, cmdline, environ, cgroup] = await Promise.all(
-    ['comm', 'cmdline', 'environ', 'cgroup'].map(file => readText(`/proc/${pid}/${file}`)),
+  const [comm, cmdline, environ, cgroup, stat] = await Promise.all(
+    ['comm', 'cmdline', 'environ', 'cgroup', 'stat'].map(file => readText(`/proc/${pid}/${file}`)),
   )
   const command = (cmdline ?? '').replaceAll('\0', ' ').trim()
   const isOurs =
     command.includes(`${scratch.dir}/`) ||
     (environ ?? '').includes(`${scratch.dir}/`) ||
     (cgroup ?? '').includes(scratch.cgroupParent)
-  if (!isOurs || isExpected(command)) return undefined
+  if (!isOurs || isExpected(command) || isLeftToInit(stat ?? '')) return undefined
   return `${(comm ?? '').trim()} (pid ${pid}): ${command.slice(0, 200)}`
+}
+
+/** Dead, and only the init of the machine has still to take note. */
+function isLeftToInit(stat: string): boolean {
+  const [state, parent] = stat.replace(/^.*\) /s, '').split(' ')
+  return state === 'Z' && parent === '1'
 }
 
 /** lighterd itself, and clients that a test runs. */
