@@ -35,9 +35,9 @@ void main(process.argv.slice(2)).then(
 
 async function main(argv: readonly string[]): Promise<void> {
   process.title = 'lighterd'
-  const flags = parseFlags(argv)
-  if (flags.wantsHelp) await print(help)
-  else if (flags.wantsVersion) await print(`${version}\n`)
+  const flags = parseFlags(argv, ['help', 'version'])
+  if (flags.switches.has('help')) await print(help)
+  else if (flags.switches.has('version')) await print(`${version}\n`)
   else await serveUntilStopped(flags)
 }
 

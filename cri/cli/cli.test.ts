@@ -38,6 +38,7 @@ test('lighter without a command, and lighter help, say what there is', async () 
   const help = await run('cli/main.js', 'help')
   assert.match(help.stdout, /lighter config[^]*--root DIR/)
   assert.deepEqual(await run('cli/main.js'), help)
+  assert.deepEqual(await run('cli/main.js', 'config', '--help'), help)
 })
 
 test('an unknown command is one clear error', async () => {
@@ -60,6 +61,7 @@ test('lighterd --help lists every flag', async () => {
 test('lighterd with a wrong flag or file starts nothing: one line, exit code 2', async () => {
   for (const [args, text] of [
     [['--rot', '/x'], /^lighterd: .*--rot.*\n$/],
+    [['--default'], /^lighterd: .*--default.*\n$/],
     [['--log-level', 'loud'], /^lighterd: --log-level: .*\n$/],
     [['--config', 'package.json'], /^lighterd: package\.json:2: unknown key "name".*\n$/],
   ] as const) {

@@ -5,10 +5,8 @@ import { messageOf, RuntimeError } from '#base/errors'
 export interface Flags {
   /** undefined: the default file, if it is there. */
   readonly config: string | undefined
-  readonly wantsHelp: boolean
-  readonly wantsVersion: boolean
-  /** `lighter config` only: the commented default. */
-  readonly wantsDefault: boolean
+  /** The switches that were given, of those that the caller knows. */
+  readonly switches: ReadonlySet<string>
   /** In the form of the file, not validated; empty when no flag was given. */
   readonly values: Readonly<Record<string, unknown>>
   /** The flag that gave the value at that path. */
@@ -26,9 +24,9 @@ const valueFlags = [
   { flag: 'log-level', path: ['log', 'level'], hint: 'LEVEL', help: 'debug, info, warn or error' },
 ] as const
 
-/** Errors: `invalid-argument`, naming the flag. */
-export function parseFlags(argv: readonly string[]): Flags {
-  const given = parse(argv)
+/** `switches` are the flags without a value. Errors: `invalid-argument`, naming the flag. */
+export function parseFlags(argv: readonly string[], switches: readonly string[] = []): Flags {
+  const given = parse(argv, switches)
   const values: Record<string, unknown> = {}
   for (const { flag, path } of valueFlags) {
     const text = given[flag]
@@ -40,9 +38,7 @@ export function parseFlags(argv: readonly string[]): Flags {
   }
   return {
     config: typeof given.config === 'string' ? given.config : undefined,
-    wantsHelp: given.help === true,
-    wantsVersion: given.version === true,
-    wantsDefault: given.default === true,
+    switches: new Set(switches.filter(flag => given[flag] === true)),
     values,
     flagOf(path) {
       const flag = valueFlags.find(known => known.path.every((part, index) => part === path[index]))
@@ -51,11 +47,14 @@ export function parseFlags(argv: readonly string[]): Flags {
   }
 }
 
-function parse(argv: readonly string[]): Record<string, string | boolean | undefined> {
+function parse(
+  argv: readonly string[],
+  switchNames: readonly string[],
+): Record<string, string | boolean | undefined> {
   const texts = ['config', ...valueFlags.map(({ flag }) => flag)].map(
     flag => [flag, { type: 'string' }] as const,
   )
-  const switches = ['help', 'version', 'default'].map(flag => [flag, { type: 'boolean' }] as const)
+  const switches = switchNames.map(flag => [flag, { type: 'boolean' }] as const)
   try {
     const { values } = parseArgs({
       args: [...argv],
