@@ -76,6 +76,7 @@ async function runPlugin(deps: InvokeDeps, ctx: Ctx, invocation: Invocation): Pr
     env: environment(deps.binDirs, invocation),
     stdin: invocation.stdin,
     timeoutMs: deps.pluginTimeoutMs,
+    mayFinish: !isReadOnly(invocation.command),
   })
 }
 

@@ -1,13 +1,12 @@
 import { join } from 'node:path'
 import type { Clock } from '#base/clock'
 import type { Ctx } from '#base/context'
-import { isKind, RuntimeError } from '#base/errors'
-import { makeDirectory } from '#base/files'
+import { RuntimeError } from '#base/errors'
 import type { Ids } from '#base/ids'
 import type { Log } from '#base/log'
 import { readExitFile } from '#shim/exit-file'
-import type { Host } from '#shim/host'
 import { createHost } from '#shim/lighter-host'
+import { claimDirectories } from './claim.ts'
 import { containerOperations } from './containers/container-operations.ts'
 import type { Engine, EngineService } from './engine.ts'
 import type { EngineConfig } from './engine-config.ts'
@@ -17,7 +16,7 @@ import type { Owner } from './model/pod.ts'
 import { nodeOperations } from './node/node-status.ts'
 import { podOperations } from './pods/pod-operations.ts'
 import { recover } from './recovery/recover.ts'
-import { createPaths, type Paths } from './state/paths.ts'
+import { createPaths } from './state/paths.ts'
 import { createContainerStats } from './stats/container-stats.ts'
 
 export interface EngineDeps {
@@ -26,9 +25,6 @@ export interface EngineDeps {
   readonly clock: Clock
   readonly ids: Ids
 }
-
-/** A daemon that was just killed may need this long to let go of its locks. */
-const lockWaitMs = 5_000
 
 interface Running {
   readonly parts: EngineParts
@@ -53,9 +49,8 @@ export function createEngineService(deps: EngineDeps): EngineService {
 
   return {
     async claim() {
-      await makeDirectories(config, paths)
       await host.start()
-      await takeLocks(host, config, paths)
+      await claimDirectories(host, config, paths)
     },
     async start(ctx) {
       const facts = await gatherHostFacts({ cgroupDriver: config.cgroupDriver })
@@ -92,28 +87,6 @@ function lazyEngine(engine: () => Engine): Engine {
     get node() {
       return engine().node
     },
-  }
-}
-
-async function makeDirectories(config: EngineConfig, paths: Paths): Promise<void> {
-  await makeDirectory(config.rootDir, 0o711)
-  await makeDirectory(config.stateDir, 0o711)
-  for (const path of [paths.pods, paths.containers, paths.sockets, paths.runtimeRoot]) {
-    await makeDirectory(path, 0o711)
-  }
-}
-
-async function takeLocks(host: Host, config: EngineConfig, paths: Paths): Promise<void> {
-  try {
-    await host.lock(paths.rootLock, lockWaitMs)
-    await host.lock(paths.stateLock, lockWaitMs)
-  } catch (err) {
-    if (!isKind(err, 'failed-precondition')) throw err
-    throw new RuntimeError(
-      'failed-precondition',
-      `another lighterd uses ${config.rootDir} or ${config.stateDir}: give this one its own --root and --state`,
-      { cause: err },
-    )
   }
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '#base/clock'
-import type { ContainerId, Ids, PodId } from '#base/ids'
+import { type ContainerId, type Ids, type PodId, parsePodId } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import type { Log } from '#base/log'
 import { createNetwork } from '#cni/cni'
@@ -27,6 +27,7 @@ import { writeExecProcess } from './oci/process-spec.ts'
 import { createRuntimeFinder } from './oci/runtime-features.ts'
 import { createNetworkJanitor } from './pods/network-janitor.ts'
 import type { PauseCgroup, PodDeps } from './pods/pod-deps.ts'
+import { forgetNetwork } from './pods/teardown-pod.ts'
 import { decodeContainer, encodeContainer } from './state/container-record.ts'
 import { createMakeOnce } from './state/make-once.ts'
 import { createNames } from './state/names.ts'
@@ -153,14 +154,20 @@ function createPodParts(
   const { config, paths, host, facts, clock, ids, log } = input
   const { podTable: table, network, containers } = parts
   const handlers = new Set(['', ...config.runtimeHandlers.map(handler => handler.name)])
+  const locks = createKeyedLock()
   return {
     table,
     names: createNames('pod sandbox', id => table.get(id)?.phase ?? 'unknown'),
-    locks: createKeyedLock(),
+    locks,
     makeOnce: createMakeOnce<PodId>('pod sandbox'),
     host,
     network,
-    janitor: createNetworkJanitor({ network, clock, log }),
+    janitor: createNetworkJanitor({
+      network,
+      onReleased: (ctx, id) => forgetNetwork({ paths, host, table, locks }, ctx, parsePodId(id)),
+      clock,
+      log,
+    }),
     paths,
     pauseProgram: join(config.programsDir, 'lighter-pause'),
     pauseCgroup: createPauseCgroup(facts.cgroups),

@@ -10,6 +10,11 @@ export interface Program {
   readonly cwd?: string
   /** After this long the whole process group is killed and the call fails with `deadline-exceeded`. */
   readonly timeoutMs: number
+  /**
+   * True: when the daemon dies meanwhile, the program gets a few seconds to finish before it is killed, since half of
+   * what it does cannot be undone. Default false.
+   */
+  readonly mayFinish?: boolean
 }
 
 /** How a program ended. Output beyond `programLimits.outputBytes` per stream is read and dropped. */

@@ -46,7 +46,7 @@ interface ReadyLayer {
  * their order; the new ones are committed together, with one sync. On failure none of the new ones is left.
  *
  * The lock of a chain id is held until the commit. All locks of a pull are asked for at once and from the bottom
- * layer up, so two pulls never wait for each other.
+ * layer up, so pulls cannot wait for each other in a circle.
  */
 export async function pullLayers(
   ctx: Ctx,

@@ -1,6 +1,6 @@
 import type { Clock } from '#base/clock'
 import { type Ctx, throwIfAborted } from '#base/context'
-import { RuntimeError, withContext } from '#base/errors'
+import { messageOf, RuntimeError, withContext } from '#base/errors'
 import { type Digest } from '#base/ids'
 import type { Image, ImageId } from '../model/image.ts'
 import { type ParsedConfig, parseImageConfig } from './image-config.ts'
@@ -69,7 +69,10 @@ async function addNamesToKnown(
   const digest = await session.head(ctx).catch((err: unknown) => {
     throwIfAborted(ctx)
     // Whatever is wrong, the GET that follows says it better.
-    deps.log.debug({ image: formatReference(input.reference), err }, 'HEAD of manifest failed')
+    deps.log.debug(
+      { image: formatReference(input.reference), err: messageOf(err) },
+      'HEAD of manifest failed',
+    )
     return undefined
   })
   return digest === undefined ? undefined : addNames(deps, digest, namesOf(input, digest))

@@ -18,11 +18,15 @@ export interface NetworkJanitor {
   stop(): Promise<void>
 }
 
-export function createNetworkJanitor(deps: {
+export interface NetworkJanitorDeps {
   readonly network: Pick<Network, 'del'>
+  /** Called when the network of a pod is released at last. */
+  readonly onReleased: (ctx: Ctx, containerId: string) => Promise<void>
   readonly clock: Clock
   readonly log: Log
-}): NetworkJanitor {
+}
+
+export function createNetworkJanitor(deps: NetworkJanitorDeps): NetworkJanitor {
   const work = new Map<string, Promise<void>>()
   const stopping = new AbortController()
   const ctx: Ctx = { signal: stopping.signal, log: deps.log }
@@ -31,7 +35,9 @@ export function createNetworkJanitor(deps: {
     for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
       try {
         await deps.clock.sleep(waitMs, stopping.signal)
+        // "": the path of ADD, where the namespace still is: a plugin can undo more while it is there.
         await deps.network.del(ctx, { containerId, netnsPath: '', args: {}, capabilities: {} })
+        await deps.onReleased(ctx, containerId)
         deps.log.info({ podId: containerId }, 'network released at last')
         return
       } catch (err) {

@@ -2,7 +2,7 @@ import type { Clock } from '#base/clock'
 import type { Ids, PodId } from '#base/ids'
 import type { KeyedLock } from '#base/locks'
 import type { Log } from '#base/log'
-import type { Network } from '#cni/network'
+import type { NetworkService } from '#cni/network'
 import type { Host } from '#shim/host'
 import type { PodContainers } from '../containers/pod-containers.ts'
 import type { Pod } from '../model/pod.ts'
@@ -20,7 +20,7 @@ export interface PodDeps {
   readonly locks: KeyedLock
   readonly makeOnce: MakeOnce<PodId>
   readonly host: Host
-  readonly network: Network
+  readonly network: NetworkService
   readonly janitor: NetworkJanitor
   readonly paths: Paths
   /** Path of lighter-pause. */

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { type Ctx, detached } from '#base/context'
 import { messageOf } from '#base/errors'
 import { pathExists, removePath } from '#base/files'
+import type { PodId } from '#base/ids'
 import type { Pod } from '../model/pod.ts'
 import { type PodDeps, podLimits } from './pod-deps.ts'
 import { podAttachment } from './pod-network.ts'
@@ -24,20 +25,41 @@ export async function detachNetwork(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<
   }
 }
 
-/** Ends the pause process and unpins the namespaces; absent is fine. */
+/**
+ * Ends the pause process and unpins the namespaces; absent is fine. The network namespace stays while something of
+ * the network is attached: plugins can undo more while it is there.
+ */
 export async function releaseNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<void> {
   const paths = deps.paths.pod(pod.id)
   const own = detached(ctx, podLimits.teardownTimeoutMs)
   // By cgroup, not by pid: that also finds one whose pid was never recorded.
   const cgroups = pausesInPod(pod) ? deps.pauseCgroup.directories(pod) : []
   if (cgroups.length > 0) await deps.host.killCgroup(own, cgroups, constants.signals.SIGKILL)
-  await deps.host.unmount(own, [paths.network, paths.ipc, paths.uts, paths.pid, paths.shm])
+  const network = deps.network.isAttached(pod.id) ? [] : [paths.network]
+  await deps.host.unmount(own, [...network, paths.ipc, paths.uts, paths.pid, paths.shm])
   if (cgroups.length > 0) await deps.host.removeCgroup(own, cgroups)
 }
 
-/** Removes the pod's directory; nothing may be mounted in it any more. */
-export function removePodFiles(deps: Pick<PodDeps, 'paths'>, pod: Pick<Pod, 'id'>): Promise<void> {
-  return removePath(deps.paths.pod(pod.id).directory)
+/** Removes the pod's directory, unless its network namespace is still needed there: then the janitor does it later. */
+export async function removePodFiles(
+  deps: Pick<PodDeps, 'paths' | 'network'>,
+  pod: Pick<Pod, 'id'>,
+): Promise<void> {
+  if (!deps.network.isAttached(pod.id)) await removePath(deps.paths.pod(pod.id).directory)
+}
+
+/** What was kept for a network that is now released: the pin, and the directory of a pod that is removed. */
+export async function forgetNetwork(
+  deps: Pick<PodDeps, 'paths' | 'host' | 'table' | 'locks'>,
+  ctx: Ctx,
+  id: PodId,
+): Promise<void> {
+  const paths = deps.paths.pod(id)
+  await deps.host.unmount(detached(ctx, podLimits.teardownTimeoutMs), [paths.network])
+  await deps.locks.run(id, async () => {
+    if (deps.table.get(id)) await deps.table.update(id, pod => ({ ...pod, isNetworkAttached: false }))
+    else await removePath(paths.directory)
+  })
 }
 
 /** A process of our own is PID 1 only where containers share the pod's PID namespace (CRI NamespaceMode POD). */

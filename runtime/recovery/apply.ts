@@ -97,6 +97,7 @@ async function watchContainer(
 
 /** Removes what carries the name of an object that nobody knows any more. */
 async function sweep(ctx: Ctx, deps: ApplyDeps, strays: Strays): Promise<void> {
+  await sweepNetworks(ctx, deps.pods, strays.networks)
   const work: { readonly what: string; readonly name: string; readonly run: () => Promise<unknown> }[] = [
     ...strays.sockets.map(name => ({ what: 'shim', name, run: () => endShim(ctx, deps, name) })),
     ...strays.containerDirectories.map(name => ({
@@ -114,7 +115,6 @@ async function sweep(ctx: Ctx, deps: ApplyDeps, strays: Strays): Promise<void> {
       name,
       run: () => sweepPod(ctx, deps, parsePodId(name)),
     })),
-    ...strays.networks.map(name => ({ what: 'network', name, run: () => sweepNetwork(ctx, deps, name) })),
   ]
   for (const { what, name, run } of work) {
     try {
@@ -140,20 +140,23 @@ async function sweepContainer(ctx: Ctx, deps: ApplyDeps, name: string): Promise<
   await removeContainerFiles(deps.containers, ctx, id)
 }
 
+/** Before the pods' directories: a plugin can undo more while the namespace is pinned there. */
+async function sweepNetworks(ctx: Ctx, deps: PodDeps, networks: readonly string[]): Promise<void> {
+  if (networks.length === 0) return
+  try {
+    await deps.network.gc(ctx, new Set(deps.table.all().map(pod => pod.id)))
+  } catch (err) {
+    ctx.log.error({ networks, err: messageOf(err) }, 'networks that no record knows cannot be released yet')
+  }
+  for (const id of networks) if (deps.network.isAttached(id)) deps.janitor.add(id)
+}
+
 async function sweepPod(ctx: Ctx, deps: ApplyDeps, id: PodId): Promise<void> {
+  if (deps.pods.network.isAttached(id)) return // the janitor's
   const paths = deps.pods.paths.pod(id)
   await deps.pods.host.unmount(
     ctx,
     ['net', 'ipc', 'uts', 'pid', 'shm'].map(name => join(paths.directory, name)),
   )
   await removePath(paths.directory)
-}
-
-async function sweepNetwork(ctx: Ctx, deps: ApplyDeps, containerId: string): Promise<void> {
-  try {
-    await deps.pods.network.del(ctx, { containerId, netnsPath: '', args: {}, capabilities: {} })
-  } catch (err) {
-    deps.pods.janitor.add(containerId)
-    throw err
-  }
 }

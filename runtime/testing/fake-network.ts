@@ -1,9 +1,9 @@
 import { throwIfAborted } from '#base/context'
 import { RuntimeError } from '#base/errors'
-import type { Attachment, Network } from '#cni/network'
+import type { Attachment, NetworkService } from '#cni/network'
 
 /** Networks in memory: addresses 10.0.0.2 and up; ADD and DEL fail while a test says so. */
-export interface FakeNetwork extends Network {
+export interface FakeNetwork extends NetworkService {
   /** Ids with an address. */
   readonly attached: ReadonlyMap<string, Attachment>
   /** `half`: ADD fails after it has leased an address. */
@@ -36,6 +36,9 @@ export function createFakeNetwork(): FakeNetwork {
       attached.delete(attachment.containerId)
     },
     check: () => Promise.resolve(),
+    async gc(ctx, validIds) {
+      for (const [id, attachment] of attached) if (!validIds.has(id)) await network.del(ctx, attachment)
+    },
     isAttached: id => attached.has(id),
     attachedIds: () => [...attached.keys()],
     condition: () => ({ isReady: true, message: '' }),

@@ -1,12 +1,13 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createIds, type PodId } from '#base/ids'
+import { createIds, type PodId, parsePodId } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import { silentLog } from '#base/log'
 import type { Pod } from '../model/pod.ts'
 import { createNetworkJanitor } from '../pods/network-janitor.ts'
 import type { PodDeps } from '../pods/pod-deps.ts'
+import { forgetNetwork } from '../pods/teardown-pod.ts'
 import { createMakeOnce } from '../state/make-once.ts'
 import { createNames } from '../state/names.ts'
 import { createPaths } from '../state/paths.ts'
@@ -39,11 +40,17 @@ export async function createPodBench(): Promise<PodBench> {
   const records = createMemoryRecords<Pod>()
   const table = createTable('pod sandbox', records)
   const containerCalls: string[] = []
-  const janitor = createNetworkJanitor({ network, clock, log: silentLog })
+  const locks = createKeyedLock()
+  const janitor = createNetworkJanitor({
+    network,
+    onReleased: (ctx, id) => forgetNetwork({ paths, host, table, locks }, ctx, parsePodId(id)),
+    clock,
+    log: silentLog,
+  })
   const deps: PodDeps = {
     table,
     names: createNames('pod sandbox', id => table.get(id)?.phase ?? ''),
-    locks: createKeyedLock(),
+    locks,
     makeOnce: createMakeOnce<PodId>('pod sandbox'),
     host,
     network,

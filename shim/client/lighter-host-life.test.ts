@@ -142,6 +142,7 @@ test('when the daemon dies its programs are killed before the lock is free, and 
   const lockPath = join(directory, 'lock')
   const pidFile = join(directory, 'pid')
   const launchedFile = join(directory, 'launched')
+  const finishedFile = join(directory, 'finished')
   const script = `
     import { createHost } from ${JSON.stringify(new URL('lighter-host.js', import.meta.url).href)}
     import { writeFile } from 'node:fs/promises'
@@ -153,6 +154,8 @@ test('when the daemon dies its programs are killed before the lock is free, and 
     const files = { socketPath: ${JSON.stringify(join(directory, 'socket'))}, stderrPath: '/dev/null' }
     const launched = await host.launch(ctx, { argv: ['/bin/sleep', '1000'], env: [], ...files })
     await writeFile(${JSON.stringify(launchedFile)}, launched + '\\n')
+    const slow = ['/bin/sh', '-c', 'sleep 1; echo done > ${finishedFile}']
+    void host.run(ctx, { argv: slow, env: [], timeoutMs: 60_000, mayFinish: true })
     const argv = ['/bin/sh', '-c', '/bin/sh -c "echo \\\\$\\\\$ > ${pidFile}; exec sleep 1000" & wait']
     await host.run(ctx, { argv, env: [], timeoutMs: 60_000 })`
   const daemon = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' })
@@ -163,6 +166,7 @@ test('when the daemon dies its programs are killed before the lock is free, and 
   assert.equal(await isAlive(grandchild), true)
   daemon.kill('SIGKILL')
   await fixture.host.lock(lockPath, 10_000)
+  assert.equal(await readFile(finishedFile, 'utf8'), 'done\n') // it may finish, and the lock waited for it
   assert.equal(await isAlive(grandchild), false)
   assert.equal(await isAlive(launched), true)
 })

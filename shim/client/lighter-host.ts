@@ -26,6 +26,9 @@ export interface HostDeps {
   readonly log: Log
 }
 
+/** Flag of RUN (shim/PROTOCOL.md). */
+const runMayFinish = 1
+
 type Fields = (readonly [tag: number, value: FieldValue])[]
 
 interface Request extends Omit<HostCall, 'timeoutMs'> {
@@ -75,6 +78,7 @@ async function run(ask: Ask, ctx: Ctx, program: Program): Promise<ProgramResult>
     [tags.outputLimit, programLimits.outputBytes],
   ]
   if (program.cwd !== undefined) fields.push([tags.directory, program.cwd])
+  if (program.mayFinish) fields.push([tags.flags, runMayFinish])
   if (program.stdin !== undefined) fields.push([tags.input, Buffer.from(program.stdin)])
   const frame = await ask(
     ctx,

@@ -3,11 +3,11 @@ import { readdir } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { test } from 'node:test'
 import { isKind } from '#base/errors'
-import type { AttachSession } from './shim.ts'
+import type { AttachSession, ExecSession } from './shim.ts'
 import { isAlive, waitUntil } from './testing/host-fixture.ts'
 import { readUntil, startShims } from './testing/shim-fixture.ts'
 
-const { SIGTERM } = constants.signals
+const { SIGKILL, SIGTERM } = constants.signals
 
 async function collect(
   session: AttachSession,
@@ -89,19 +89,23 @@ test('a signal reaches the whole process group even while the input is stuck', a
   await stuck
 })
 
-test('closing kills the whole session of an exec that asked for it', async t => {
+test('closing and SIGKILL end the whole session of an exec', async t => {
   const { launch } = await startShims(t)
   const container = await launch({})
   await container.started()
-  const session = await container.exec('set -m; sleep 2001 & sleep 2002 & echo started; wait')
-  for await (const { data } of session.output) {
-    if (data.toString().includes('started')) break
+  const ends = [(session: ExecSession) => session.close(), (session: ExecSession) => session.kill(SIGKILL)]
+  for (const end of ends) {
+    const session = await container.exec('set -m; sleep 2001 & sleep 2002 & echo started; wait')
+    await readUntil(session, 'started')
+    assert.equal(await isAlive(session.pid), true)
+    const running = await container.exec('busybox ps -o args')
+    assert.match((await collect(running)).stdout, /sleep 2001\n(.*\n)*.*sleep 2002/)
+    end(session)
+    await waitUntil('the end of the exec', async () => !(await isAlive(session.pid)))
+    const after = await container.exec('busybox ps -o args')
+    assert.doesNotMatch((await collect(after)).stdout, /sleep 200[12]/)
+    session.close()
   }
-  assert.equal(await isAlive(session.pid), true)
-  session.close()
-  await waitUntil('the end of the exec', async () => !(await isAlive(session.pid)))
-  const look = await container.exec('busybox ps -o args')
-  assert.doesNotMatch((await collect(look)).stdout, /sleep 200[12]/)
 })
 
 test('an exec that did not ask for it goes on when its client is gone', async t => {
@@ -163,7 +167,7 @@ test('an exec ends with its container', async t => {
   await container.started()
   const session = await container.exec('echo here; sleep 1000')
   await readUntil(session, 'here')
-  assert.equal(await shims.kill(ctx, container.spec.socketPath, constants.signals.SIGKILL), true)
+  assert.equal(await shims.kill(ctx, container.spec.socketPath, SIGKILL), true)
   assert.deepEqual(await collect(session), { stdout: '', stderr: '', exitCode: 137 })
   await assert.rejects(
     container.exec('exit 0'),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
 import { constants } from 'node:os'
 import { test } from 'node:test'
@@ -74,7 +75,12 @@ test('clients that vanish at any moment leave no process and no connection behin
   const spec = { execId: 'x', processPath: '', hasTty: false, hasStdin: true, isKilledOnClose: true }
   const probe = await container.exec('exit 0')
   await probe.exited
+  probe.close()
   const processPath = `${container.spec.bundlePath}/test-0.json`
+  const shimPid = await container.shimPid()
+  assert.ok(shimPid)
+  const openFiles = async (): Promise<number> => (await readdir(`/proc/${shimPid}/fd`)).length
+  const filesBefore = await openFiles()
   const requests = [
     { id: 1, type: frameTypes.watch, fields: [] },
     { id: 1, type: frameTypes.attach, fields: [[tags.flags, 2]] as const },
@@ -103,8 +109,6 @@ test('clients that vanish at any moment leave no process and no connection behin
       socket.destroy()
     }
   }
-  const shimPid = await container.shimPid()
-  assert.ok(shimPid)
   const session = await shims.exec(ctx, socketPath, { ...spec, processPath })
   assert.equal((await session.exited).exitCode, 0)
   session.close()
@@ -112,6 +116,7 @@ test('clients that vanish at any moment leave no process and no connection behin
   let text = ''
   for await (const { data } of look.output) text += data.toString()
   assert.deepEqual(text.trim().split('\n').slice(1).sort(), ['busybox', 'cat'])
+  await waitUntil('as many open files as before', async () => (await openFiles()) === filesBefore)
 })
 
 test('more connections than the limit are refused with a reason, and can be made again later', async t => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { isKind } from '#base/errors'
+import { readExitFile } from './exit-file.ts'
 import { command, waitUntil } from './testing/host-fixture.ts'
 import { startShims, type TestContainer } from './testing/shim-fixture.ts'
 
@@ -87,7 +88,7 @@ test('a log that cannot be opened again is an error, and the old one goes on', a
 
 test('a full disk costs lines but not the container, and the log says how much was lost', async t => {
   const { launch, shims, ctx, directory } = await startShims(t)
-  const { small, filler } = await mountSmall(t, directory)
+  const { small, filler } = await mountSmall(directory)
   const script = 'seq 1 20000; echo full > /tmp/full; read x; echo after; read x'
   const container = await launch({ script, hasStdin: true, logPath: join(small, 'log') })
   await container.started()
@@ -111,13 +112,25 @@ test('a full disk costs lines but not the container, and the log says how much w
   session.close()
 })
 
-/** A file system of 256 KiB, nearly filled by one file. */
-async function mountSmall(t: TestContext, directory: string): Promise<{ small: string; filler: string }> {
+test('an exit file that does not fit on a full disk is written when there is room', async t => {
+  const { launch, directory } = await startShims(t)
+  const { small, filler } = await mountSmall(directory)
+  const container = await launch({ script: 'sleep 0.3; exit 3', exitPath: join(small, 'exit') })
+  await command('sh', ['-c', `cat /dev/zero > ${filler} 2>/dev/null || true`])
+  const state = await container.watch.ended
+  assert.ok(state?.kind === 'exited')
+  assert.equal(await readExitFile(container.spec.exitPath), undefined)
+  await rm(filler)
+  await waitUntil('the exit file', async () => (await readExitFile(container.spec.exitPath)) !== undefined)
+  assert.deepEqual(await readExitFile(container.spec.exitPath), state)
+})
+
+/** A file system of 256 KiB, half filled by one file; it goes with the directory of the test. */
+async function mountSmall(directory: string): Promise<{ small: string; filler: string }> {
   const small = join(directory, 'small')
   await mkdir(small)
   await command('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small])
   const filler = join(small, 'filler')
   await writeFile(filler, Buffer.alloc(128 * 1024))
-  t.diagnostic('the small file system goes with the directory of the test')
   return { small, filler }
 }

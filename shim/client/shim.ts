@@ -88,7 +88,7 @@ export interface AttachSession {
 /** One process run inside a container. */
 export interface ExecSession extends AttachSession {
   readonly pid: number
-  /** Signals the process group of the process. */
+  /** Signals the process group of the process; SIGKILL ends every process of its session. */
   kill(signal: number): void
 }
 

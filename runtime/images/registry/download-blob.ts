@@ -20,6 +20,7 @@ export interface BlobQuestion {
  * times. Errors: `unavailable` if it was cut, `data-loss` if size or digest are wrong: then the ingest is empty again.
  */
 export async function downloadBlob(ctx: Ctx, question: BlobQuestion, ingest: Ingest): Promise<void> {
+  const isContinued = ingest.written > 0
   try {
     for (let resumed = 0; ; resumed++) {
       const before = ingest.written
@@ -27,14 +28,17 @@ export async function downloadBlob(ctx: Ctx, question: BlobQuestion, ingest: Ing
         await transfer(ctx, question, ingest)
         break
       } catch (err) {
-        const mayGoOn = err instanceof RuntimeError && err.kind === 'unavailable' && !ctx.signal.aborted
+        const mayGoOn = isKind(err, 'unavailable') && !ctx.signal.aborted
         if (!mayGoOn || ingest.written <= before || resumed >= imageLimits.resumes) throw err
       }
     }
     await ingest.commit()
   } catch (err) {
-    if (err instanceof RuntimeError && err.kind === 'data-loss') await ingest.restart()
-    throw err
+    if (!isKind(err, 'data-loss')) throw err
+    await ingest.restart()
+    if (!isContinued) throw err
+    // What another endpoint sent may have been the wrong part.
+    await downloadBlob(ctx, question, ingest)
   }
 }
 

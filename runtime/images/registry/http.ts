@@ -168,7 +168,10 @@ function createResponse(
     },
     discard() {
       message.on('error', () => undefined)
-      message.destroy()
+      const length = Number(message.headers['content-length'] ?? Number.POSITIVE_INFINITY)
+      // A short body is read off, so that its connection can be used again.
+      if (length <= imageLimits.errorBodyBytes) message.resume()
+      else message.destroy()
     },
   }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import type { RegistryAuth } from '../../model/image.ts'
 import { makeImage } from '../testing/image-builder.ts'
-import { type Interference, startRegistry, type TestRegistry } from '../testing/registry.ts'
+import { cutAfter, type Interference, startRegistry, type TestRegistry } from '../testing/registry.ts'
 import { type StoreBench, startStore } from '../testing/store.ts'
 
 let bench: StoreBench
@@ -95,6 +95,26 @@ test('a mirror that lies about a layer is passed over for the next', async () =>
   })
   await configure('reg.example', `server = "http://${upstream.host}"\n[host."http://${mirror.host}"]\n`)
   assert.equal(await pull('reg.example/app'), image.id)
+})
+
+test('a mirror that cuts off wrong bytes does not spoil what the next one sends', async () => {
+  mirror.addImage('app', 'latest', image)
+  upstream.addImage('app', 'latest', image)
+  const layer = image.layers[0]
+  assert.ok(layer)
+  mirror.interfere((request, response) => {
+    if (!request.url.includes(layer.digest)) return false
+    cutAfter(10, response, { ...layer, bytes: Buffer.alloc(layer.size, 'x') })
+    return true
+  })
+  await configure('reg.example', `server = "http://${upstream.host}"\n[host."http://${mirror.host}"]\n`)
+  const asked = upstream.requests.length
+  assert.equal(await pull('reg.example/app'), image.id)
+  const ranges = upstream.requests.slice(asked).filter(request => request.url.includes(layer.digest))
+  assert.deepEqual(
+    ranges.map(request => request.headers.range !== undefined),
+    [true, false],
+  )
 })
 
 test('a mirror without the capability to resolve is not asked what a tag means', async () => {

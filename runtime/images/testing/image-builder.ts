@@ -78,6 +78,6 @@ export function makeIndex(
   })
 }
 
-export function descriptorOf({ mediaType, digest, size }: TestBlob): object {
+function descriptorOf({ mediaType, digest, size }: TestBlob): object {
   return { mediaType, digest, size }
 }

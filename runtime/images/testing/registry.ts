@@ -65,7 +65,7 @@ export async function startRegistry(): Promise<TestRegistry> {
 }
 
 /** Answers with a blob, or its part if a range was asked for. */
-export function sendBlob(request: SeenRequest, response: ServerResponse, blob: TestBlob): void {
+function sendBlob(request: SeenRequest, response: ServerResponse, blob: TestBlob): void {
   const start = Number(/^bytes=([0-9]+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
   const bytes = blob.bytes.subarray(start)
   response.writeHead(start > 0 ? 206 : 200, {

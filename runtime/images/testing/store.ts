@@ -15,7 +15,7 @@ import type { ImageStore } from '../image-store.ts'
 
 const programs = fileURLToPath(new URL('../../../native', import.meta.url))
 
-export const testLimits: EngineLimits = {
+const testLimits: EngineLimits = {
   layerDownloads: 3,
   pullProgressTimeoutMs: 10_000,
   manifestBytes: 256 * 1024,

@@ -25,6 +25,7 @@ export interface ContainerOptions {
   readonly memoryBytes?: number
   readonly runtimePath?: string
   readonly logPath?: string
+  readonly exitPath?: string
   /** In the PID namespace of the host. */
   readonly hasHostPid?: boolean
 }
@@ -109,7 +110,7 @@ async function launch(place: Place, options: ContainerOptions): Promise<TestCont
     runtimePath: options.runtimePath ?? runtimePath,
     runtimeRoot: join(directory, 'runc'),
     socketPath: join(directory, `${id.slice(0, 12)}.sock`),
-    exitPath: join(bundlePath, 'exit'),
+    exitPath: options.exitPath ?? join(bundlePath, 'exit'),
     pidPath: join(bundlePath, 'pid'),
     logPath: options.hasLog === false ? undefined : logPath,
     oomPath: `/sys/fs/cgroup/memory/lighter-shim-test/${id}/memory.oom_control`,

@@ -169,18 +169,26 @@ static int turn(struct host *host, short events, int timeout_ms)
 	return fds[0].revents;
 }
 
-/* Ends what the daemon began, so that nothing of it goes on once the locks are released. */
-static void end_jobs(struct host *host)
+/* Serves the jobs until there are none or the time is up; nobody reads their answers. */
+static void await_jobs(struct host *host, int64_t give_up_ms)
 {
-	int64_t give_up_ms = now_ms() + HOST_EXIT_MS;
-
-	for (struct job *job = host->jobs; job; job = job->next)
-		job_kill(job, 0);
 	while (host->jobs && now_ms() < give_up_ms) {
 		frame_writer_free(&host->out);
 		host->sent = 0;
 		turn(host, 0, wait_ms(host, 0, give_up_ms));
 	}
+}
+
+/* Ends what the daemon began, so that nothing of it goes on once the locks are released. */
+static void end_jobs(struct host *host)
+{
+	for (struct job *job = host->jobs; job; job = job->next)
+		if (!job->may_finish)
+			job_kill(job, 0);
+	await_jobs(host, now_ms() + HOST_FINISH_MS);
+	for (struct job *job = host->jobs; job; job = job->next)
+		job_kill(job, 0);
+	await_jobs(host, now_ms() + HOST_EXIT_MS);
 }
 
 int host_serve(struct host *host, struct error *err)

@@ -7,6 +7,7 @@
 
 enum {
 	HOST_OUT_MAX = 8 * 1024 * 1024, /* unsent answers; while there are more, jobs are not read from */
+	HOST_FINISH_MS = 5 * 1000,	/* programs that may finish get this long when the daemon is gone */
 	HOST_EXIT_MS = 10 * 1000,	/* killed jobs may take this long before the host exits without them */
 	HOST_KEEP_BYTES = 64 * 1024,	/* buffers above this size are given back when they are empty */
 };

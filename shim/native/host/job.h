@@ -16,6 +16,7 @@ enum {
 	JOB_KILL_MS = 5000,	   /* a killed process that has not ended by then is answered for all the same */
 	RUN_OUTPUT_MAX = 2 * 1024 * 1024 - 1024, /* two streams fit into one frame */
 	RUN_TIMEOUT_MAX_MS = 60 * 60 * 1000,
+	RUN_MAY_FINISH = 1, /* flag of RUN */
 };
 
 /* Bytes read from a pipe; what is over the limit is read and dropped. */
@@ -39,6 +40,7 @@ struct job {
 	enum job_state state;
 	int64_t wake_ms; /* of the monotonic clock; INT64_MAX: never */
 	int is_run;
+	int may_finish; /* RUN_MAY_FINISH: not killed at once when the daemon is gone */
 	int is_answered;
 	int failure; /* ETIMEDOUT or ECANCELED once it was killed for that */
 	int64_t timeout_ms;

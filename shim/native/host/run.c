@@ -78,18 +78,20 @@ int job_start_run(struct job *job, const struct frame *request, struct error *er
 	SCOPED_FD error = -1;
 	SCOPED_FD failure = -1;
 	SCOPED_TEXT program = NULL;
-	int64_t limit;
+	int64_t limit, flags;
 	pid_t pid;
 
 	job->is_run = 1;
 	if (request_path(request, TAG_ARGUMENT, "program", &program, err) < 0 ||
 	    request_integer(request, TAG_TIMEOUT_MS, timeouts, &job->timeout_ms, err) < 0 ||
 	    request_integer(request, TAG_OUTPUT_LIMIT, limits, &limit, err) < 0 ||
+	    field_integer(request, TAG_FLAGS, 0, &flags, err) < 0 ||
 	    open_input(job, request, &input, err) < 0 ||
 	    job_open_stream(&job->streams[0], (size_t)limit, &output, err) < 0 ||
 	    job_open_stream(&job->streams[1], (size_t)limit, &error, err) < 0 ||
 	    job_open_stream(&job->streams[2], sizeof(struct error), &failure, err) < 0)
 		return -1;
+	job->may_finish = (flags & RUN_MAY_FINISH) != 0;
 	snprintf(job->label, sizeof(job->label), "%s", program);
 	pid = start_program(request, &(struct run_ends){input, output, error, failure});
 	if (pid < 0)

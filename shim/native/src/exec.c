@@ -270,7 +270,9 @@ int exec_kill(struct exec *exec, int signal, struct error *err)
 {
 	if (!exec->is_running)
 		return error_set(err, ESRCH, "the process has ended");
-	if (kill(-exec->process.pid, signal) < 0 && kill(exec->process.pid, signal) < 0)
+	if (signal == SIGKILL)
+		session_kill(exec->process.pid);
+	else if (kill(-exec->process.pid, signal) < 0 && kill(exec->process.pid, signal) < 0)
 		return error_errno(err, errno, "cannot signal process %d", (int)exec->process.pid);
 	return 0;
 }

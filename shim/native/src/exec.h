@@ -36,7 +36,7 @@ struct exec {
 /* Calls the runtime for the process in the file; STARTED or ERROR is sent to the connection when it is done. */
 int exec_start(struct connection *connection, const char *process_path, int flags, struct error *err);
 
-/* Signals the process group of the process. */
+/* Signals the process group of the process; SIGKILL ends every process of its session. */
 int exec_kill(struct exec *exec, int signal, struct error *err);
 
 void exec_resize(struct exec *exec, int64_t rows, int64_t columns);

@@ -65,6 +65,11 @@ static int empty_directory(struct tree *tree, int fd, struct error *err)
 			tree->inodes--;
 			continue;
 		}
+		/* Only what is full can be emptied: anything else would have us go up and down for ever. */
+		if (more > 0 && errno != ENOTEMPTY && errno != EEXIST) {
+			result = error_errno(err, errno, "cannot remove a directory that it replaces");
+			break;
+		}
 		next = more > 0 ? openat(fd, child, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) :
 				  openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (next < 0) {
