@@ -1,87 +1,16 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { lstat, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { buildLayer, digestOf } from './image-builder.ts'
 import { type LayerEntry, paxHeader, tarContent, tarHeader, writeTar } from './tar-writer.ts'
+import { createUnpacker, runUnpack, type UnpackOptions, unpackFlags } from './testing/unpacker.ts'
 
-const program = join(import.meta.dirname, '..', '..', 'native', 'lighter-unpack')
+const unpacker = await createUnpacker()
+const { base } = unpacker
 
-interface Unpacked {
-  readonly exitCode: number
-  readonly stdout: string
-  readonly stderr: string
-  /** `TYPE PATH [CONTENT or TARGET]` of everything in the destination, sorted by path. */
-  readonly tree: readonly string[]
-  readonly directory: string
-}
-
-interface Options {
-  readonly compression?: 'none' | 'gzip' | 'zstd'
-  readonly maxBytes?: number
-  readonly maxInodes?: number
-}
-
-const shownBytes = 1_000_000
-const base = await mkdtemp(join(tmpdir(), 'lighter-unpack-'))
-let number = 0
-
-after(() => rm(base, { recursive: true, force: true }))
-
-/** Unpacks into `NUMBER/outer/root`; fails if anything appears or changes beside the root. */
-async function unpack(blob: Uint8Array, options: Options = {}): Promise<Unpacked> {
-  const home = join(base, String(number++))
-  const directory = join(home, 'outer', 'root')
-  const blobPath = join(base, 'blob')
-  await mkdir(directory, { recursive: true })
-  await writeFile(join(home, 'victim'), 'untouched')
-  await writeFile(blobPath, blob)
-  const limits = [
-    '--max-bytes',
-    String(options.maxBytes ?? 1e9),
-    '--max-inodes',
-    String(options.maxInodes ?? 1e5),
-  ]
-  const flags = ['--blob', blobPath, '--dest', directory, '--compression', options.compression ?? 'none']
-  const run = await execute([...flags, ...limits])
-  assert.deepEqual(await readdir(home), ['outer', 'victim'])
-  assert.deepEqual(await readdir(join(home, 'outer')), ['root'])
-  assert.equal(await readFile(join(home, 'victim'), 'utf8'), 'untouched')
-  return { ...run, tree: await listTree(directory), directory }
-}
-
-async function execute(flags: readonly string[]): Promise<Pick<Unpacked, 'exitCode' | 'stdout' | 'stderr'>> {
-  return new Promise(resolve => {
-    const child = execFile(program, flags, (_err, stdout, stderr) => {
-      resolve({ exitCode: child.exitCode ?? -1, stdout, stderr })
-    })
-  })
-}
-
-/** By hand: readdir's recursive option follows links. */
-async function listTree(root: string, below = ''): Promise<readonly string[]> {
-  const lines: string[] = []
-  for (const name of (await readdir(join(root, below))).sort()) {
-    const path = join(below, name)
-    const line = await describe(join(root, path), path)
-    lines.push(line, ...(line.startsWith('d ') ? await listTree(root, path) : []))
-  }
-  return lines
-}
-
-async function describe(path: string, name: string): Promise<string> {
-  const stat = await lstat(path)
-  if (stat.isDirectory()) return `d ${name}`
-  if (stat.isSymbolicLink()) return `l ${name} ${await readlink(path)}`
-  if (stat.isCharacterDevice()) return stat.rdev === 0 ? `w ${name}` : `c ${name}`
-  if (stat.isBlockDevice()) return `b ${name}`
-  if (stat.isFIFO()) return `p ${name}`
-  if (stat.size > shownBytes) return `- ${name} of ${stat.size} bytes in ${stat.blocks} blocks`
-  return `- ${name} ${(await readFile(path, 'utf8')).slice(0, 40)}`.trimEnd()
-}
+after(() => unpacker.remove())
 
 const file = (path: string, content = 'x'): LayerEntry => ({ type: 'file', path, content })
 const link = (path: string, target: string): LayerEntry => ({ type: 'symlink', path, target })
@@ -157,7 +86,7 @@ const trees: readonly {
 
 for (const { name, entries, tree } of trees) {
   test(name, async () => {
-    const unpacked = await unpack(writeTar(entries))
+    const unpacked = await unpacker.unpack(writeTar(entries))
     assert.equal(unpacked.stderr, '')
     assert.equal(unpacked.exitCode, 0)
     assert.deepEqual(unpacked.tree, tree)
@@ -167,7 +96,7 @@ for (const { name, entries, tree } of trees) {
 const refused: readonly {
   readonly name: string
   readonly blob: Uint8Array
-  readonly options?: Options
+  readonly options?: UnpackOptions
   readonly message: RegExp
 }[] = [
   {
@@ -255,7 +184,7 @@ const refused: readonly {
 
 for (const { name, blob, options, message } of refused) {
   test(`refused: ${name}`, async () => {
-    const unpacked = await unpack(blob, options)
+    const unpacked = await unpacker.unpack(blob, options)
     assert.equal(unpacked.exitCode, 1)
     assert.match(unpacked.stderr, message)
     assert.equal(unpacked.stderr.trimEnd().split('\n').length, 1)
@@ -267,7 +196,7 @@ for (const compression of ['none', 'gzip', 'zstd'] as const) {
   test(`the report of a layer in ${compression}`, async () => {
     const entries = [file('a/b\n', 'hello'), file('c', 'world')]
     const layer = await buildLayer({ entries, compression })
-    const unpacked = await unpack(layer.bytes, { compression })
+    const unpacked = await unpacker.unpack(layer.bytes, { compression })
     assert.equal(unpacked.stderr, '')
     assert.deepEqual(unpacked.stdout.split('\n'), [
       `diff-id ${layer.diffId}`,
@@ -281,7 +210,7 @@ for (const compression of ['none', 'gzip', 'zstd'] as const) {
 }
 
 test('names cannot forge lines of the report', async () => {
-  const unpacked = await unpack(writeTar([file('a\nblob sha256:00/x')]))
+  const unpacked = await unpacker.unpack(writeTar([file('a\nblob sha256:00/x')]))
   assert.equal(unpacked.exitCode, 0)
   assert.match(unpacked.stdout, /\nimplicit a\\012blob sha256:00\n$/)
 })
@@ -289,7 +218,7 @@ test('names cannot forge lines of the report', async () => {
 test('several gzip members are one stream', async () => {
   const tar = writeTar([file('a', 'x'.repeat(5000))])
   const blob = Buffer.concat([0, 1000, 3000].map((at, i) => gzipSync(tar.subarray(at, [1000, 3000][i]))))
-  const unpacked = await unpack(blob, { compression: 'gzip' })
+  const unpacked = await unpacker.unpack(blob, { compression: 'gzip' })
   assert.match(unpacked.stdout, new RegExp(`^diff-id ${digestOf(tar)}\nblob ${digestOf(blob)}\n`))
 })
 
@@ -303,7 +232,7 @@ test('sparse files take no room for their holes', async () => {
   const content = Buffer.concat([tarContent(`1\n500000000000\n4\n`), Buffer.from('data')])
   const header = tarHeader({ name: 'GNUSparseFile/sparse', typeFlag: '0', size: content.byteLength })
   const bytes = Buffer.concat([holes, header, tarContent(content)])
-  const unpacked = await unpack(writeTar([{ type: 'raw', bytes }]), { maxBytes: 1000 })
+  const unpacked = await unpacker.unpack(writeTar([{ type: 'raw', bytes }]), { maxBytes: 1000 })
   assert.equal(unpacked.stderr, '')
   assert.match(unpacked.stdout, /\nbytes 4\n/)
   assert.match(unpacked.tree.join(), /^- sparse of 1000000000000 bytes in \d{1,2} blocks$/)
@@ -316,7 +245,7 @@ test('owner, mode and time, also of links and directories', async () => {
     { type: 'file', path: 'd/f', content: 'x', ...attributes },
     { type: 'symlink', path: 'd/l', target: 'f', ...attributes },
   ]
-  const { directory, stderr } = await unpack(writeTar(entries))
+  const { directory, stderr } = await unpacker.unpack(writeTar(entries))
   assert.equal(stderr, '')
   for (const [path, mode] of [
     ['d', 0o6751],
@@ -334,8 +263,7 @@ test('a destination that is not empty is left alone', async () => {
   await mkdir(directory)
   await writeFile(join(directory, 'there'), 'before')
   await writeFile(join(base, 'blob'), writeTar([file('there', 'after')]))
-  const flags = ['--blob', join(base, 'blob'), '--dest', directory, '--compression', 'none']
-  const run = await execute([...flags, '--max-bytes', '100', '--max-inodes', '10'])
+  const run = await runUnpack(unpackFlags({ blobPath: join(base, 'blob'), directory }))
   assert.equal(run.exitCode, 1)
   assert.match(run.stderr, /is not empty/)
   assert.equal(await readFile(join(directory, 'there'), 'utf8'), 'before')
