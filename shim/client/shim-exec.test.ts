@@ -93,7 +93,14 @@ test('closing and SIGKILL end the whole session of an exec', async t => {
   const { launch } = await startShims(t)
   const container = await launch({})
   await container.started()
-  const ends = [(session: ExecSession) => session.close(), (session: ExecSession) => session.kill(SIGKILL)]
+  const ends = [
+    (session: ExecSession) => {
+      session.close()
+    },
+    (session: ExecSession) => {
+      session.kill(SIGKILL)
+    },
+  ]
   for (const end of ends) {
     const session = await container.exec('set -m; sleep 2001 & sleep 2002 & echo started; wait')
     await readUntil(session, 'started')

@@ -72,15 +72,15 @@ test('clients that vanish at any moment leave no process and no connection behin
   const container = await launch({ hasStdin: true, script: 'cat' })
   await container.started()
   const { socketPath } = container.spec
+  const shimPid = await container.shimPid()
+  assert.ok(shimPid)
+  const openFiles = async (): Promise<number> => (await readdir(`/proc/${shimPid}/fd`)).length
+  const filesBefore = await openFiles()
   const spec = { execId: 'x', processPath: '', hasTty: false, hasStdin: true, isKilledOnClose: true }
   const probe = await container.exec('exit 0')
   await probe.exited
   probe.close()
   const processPath = `${container.spec.bundlePath}/test-0.json`
-  const shimPid = await container.shimPid()
-  assert.ok(shimPid)
-  const openFiles = async (): Promise<number> => (await readdir(`/proc/${shimPid}/fd`)).length
-  const filesBefore = await openFiles()
   const requests = [
     { id: 1, type: frameTypes.watch, fields: [] },
     { id: 1, type: frameTypes.attach, fields: [[tags.flags, 2]] as const },
