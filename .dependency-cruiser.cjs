@@ -6,6 +6,33 @@ const only = (name, allowed) => ({
   to: { path: `node_modules/${name}/` },
 })
 
+/** The rooms from top to bottom: each may use those below it, and its neighbours in the same row. */
+const rooms = [
+  ['recovery'],
+  ['pods'],
+  ['containers', 'node'],
+  ['images', 'oci', 'host', 'stats'],
+  ['state'],
+  ['model'],
+]
+
+/** Production code only: tests stand beside the story they tell. */
+const layersOf = (project, layers) =>
+  layers.slice(1).map((names, index) => ({
+    name: `${names.join('-')}-know-nothing-above`,
+    severity: 'error',
+    from: {
+      path: `^${project}/(${names.join('|')})/`,
+      pathNot: [`\\.test\\.ts$`, `^${project}/[a-z]+/testing/`],
+    },
+    to: {
+      path: `^${project}/(${layers
+        .slice(0, index + 1)
+        .flat()
+        .join('|')})/`,
+    },
+  }))
+
 module.exports = {
   forbidden: [
     {
@@ -44,12 +71,7 @@ module.exports = {
       from: { path: '^runtime/model/' },
       to: { path: '^(cni|shim|runtime/(?!base/|model/))' },
     },
-    {
-      name: 'images-know-no-container',
-      severity: 'error',
-      from: { path: '^runtime/(images|oci|host|state)/' },
-      to: { path: '^runtime/(pods|containers|recovery)/' },
-    },
+    ...layersOf('runtime', rooms),
     only('@grpc/grpc-js', '^cri/grpc/'),
     only('protobufjs', '^(cri/grpc/)'),
     only('pino', '^cri/logging\\.ts$'),
