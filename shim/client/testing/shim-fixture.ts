@@ -113,7 +113,7 @@ async function launch(place: Place, options: ContainerOptions): Promise<TestCont
     exitPath: options.exitPath ?? join(bundlePath, 'exit'),
     pidPath: join(bundlePath, 'pid'),
     logPath: options.hasLog === false ? undefined : logPath,
-    oomPath: `/sys/fs/cgroup/memory/lighter-shim-test/${id}/memory.oom_control`,
+    oomPath: `/sys/fs/cgroup/memory/lighter-test-${id}/memory.oom_control`,
     hasTty: options.hasTty ?? false,
     hasStdin: options.hasStdin ?? false,
     isStdinOnce: options.isStdinOnce ?? false,
@@ -169,7 +169,7 @@ function ociConfig(rootPath: string, id: string, options: ContainerOptions): obj
     ],
     linux: {
       namespaces: namespaces.map(type => ({ type })),
-      cgroupsPath: `/lighter-shim-test/${id}`,
+      cgroupsPath: `/lighter-test-${id}`,
       resources: { memory },
     },
   }
