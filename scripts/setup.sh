@@ -87,7 +87,7 @@ has_node_modules() {
 install_node_modules() {
   if has_node_modules; then return 0; fi
   say 'npm ci: installed packages differ from package-lock.json'
-  npm ci --silent
+  npm ci --loglevel=error --no-progress
 }
 
 # The tools of e2e/tools at their pinned versions; built again only when a version changes.
