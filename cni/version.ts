@@ -3,7 +3,7 @@ export const supportedVersions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '
 
 export type CniVersion = (typeof supportedVersions)[number]
 
-export function isCniVersion(text: string): text is CniVersion {
+function isCniVersion(text: string): text is CniVersion {
   return supportedVersions.some(known => known === text)
 }
 

@@ -47,25 +47,3 @@ export function createLimiter(limit: number): Limiter {
     },
   }
 }
-
-/** Callers with the same key share one running piece of work and its outcome. */
-export interface Joiner<T> {
-  run(key: string, work: () => Promise<T>): Promise<T>
-  isRunning(key: string): boolean
-}
-
-export function createJoiner<T>(): Joiner<T> {
-  const running = new Map<string, Promise<T>>()
-  return {
-    run(key, work) {
-      const joined = running.get(key)
-      if (joined) return joined
-      const mine = work().finally(() => {
-        running.delete(key)
-      })
-      running.set(key, mine)
-      return mine
-    },
-    isRunning: key => running.has(key),
-  }
-}

@@ -14,8 +14,6 @@ import type { SpecInput } from './spec/spec-input.ts'
 import { refuseUnbuilt } from './spec/unbuilt.ts'
 import { effectiveStopSignal } from './stop-signal.ts'
 
-export type { PodPaths } from './spec/spec-input.ts'
-
 export interface BundleDeps {
   readonly facts: HostFacts
   readonly host: Pick<Host, 'readInRoot'>

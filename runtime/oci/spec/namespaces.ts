@@ -3,13 +3,13 @@ import type { CgroupLayout } from '../../host/cgroups.ts'
 import type { ContainerConfig } from '../../model/container.ts'
 import type { NamespaceMode } from '../../model/linux.ts'
 import type { Pod } from '../../model/pod.ts'
-import type { PodPaths } from './spec-input.ts'
+import type { SpecInput } from './spec-input.ts'
 import type { NamespaceSpec } from './types.ts'
 
 interface NamespaceInput {
   readonly config: ContainerConfig
   readonly pod: Pod
-  readonly podPaths: PodPaths
+  readonly podPaths: SpecInput['podPaths']
   readonly targetPid: number | undefined
   readonly cgroups: CgroupLayout
 }

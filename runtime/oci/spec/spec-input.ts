@@ -3,29 +3,17 @@ import type { HostFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig, ContainerUser } from '../../model/container.ts'
 import type { ImageConfig } from '../../model/image.ts'
 import type { Pod } from '../../model/pod.ts'
+import type { PodPaths } from '../../state/paths.ts'
 import type { SeccompProfile } from './seccomp-profile.ts'
 import type { DeviceSpec } from './types.ts'
-
-/** Files and namespace pins of the pod that a container is made in; all absolute. */
-export interface PodPaths {
-  /** Namespace pins; unused where the pod has the host's namespace. */
-  readonly network: string
-  readonly ipc: string
-  readonly uts: string
-  readonly pid: string
-  /** The pod's /dev/shm; unused with the host's IPC namespace. */
-  readonly shm: string
-  readonly hosts: string
-  readonly hostname: string
-  readonly resolvConf: string
-}
 
 /** Everything that decides what is in a container's config.json; all questions to the host are answered already. */
 export interface SpecInput {
   readonly id: ContainerId
   readonly config: ContainerConfig
   readonly pod: Pod
-  readonly podPaths: PodPaths
+  /** The pod's pins and files; those of namespaces that the pod has not are unused. */
+  readonly podPaths: Omit<PodPaths, 'directory'>
   /** Name that processes in the pod see (UTS), for $HOSTNAME. */
   readonly hostname: string
   readonly image: ImageConfig
