@@ -3,10 +3,6 @@ export const supportedVersions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '
 
 export type CniVersion = (typeof supportedVersions)[number]
 
-function isCniVersion(text: string): text is CniVersion {
-  return supportedVersions.some(known => known === text)
-}
-
 export function isAtLeast(version: CniVersion, other: CniVersion): boolean {
   return supportedVersions.indexOf(version) >= supportedVersions.indexOf(other)
 }
