@@ -13,6 +13,7 @@ iptables|iptables|host ports and masquerading, used by the CNI plugins
 iproute2|ip|network namespaces in the tests
 busybox-static|busybox|content of the demo and test images
 gcc|gcc|compiles lighter-unpack
+libc6-dev|/usr/include/stdio.h|the C library to compile against
 make|make|builds the native programs
 musl-tools|musl-gcc|compiles the small static programs: lighter-shim, lighter-host, lighter-pause
 libisal-dev|/usr/include/isa-l.h|inflates gzip layers

@@ -47,7 +47,7 @@ native_tests() {
 }
 
 native_test() {
-  make --no-print-directory --silent -C shim/native "../../$1" && "$1"
+  make --no-print-directory --silent -C shim/native "../../$1" && (cd shim/native && "../../$1")
 }
 
 # source_tests DIRECTORY...: the compiled files of the tests that exist as source.
