@@ -7,6 +7,7 @@ import { containerState, mode, podState } from './harness/configs.ts'
 import { eventually } from './harness/eventually.ts'
 import { listDirectory } from './harness/files.ts'
 import { readLogText } from './harness/pod-log.ts'
+import { childOf } from './harness/processes.ts'
 import { reboot } from './harness/reboot.ts'
 import { exited, finishedAt, startedAt } from './harness/states.ts'
 import { useWorld } from './harness/world.ts'
@@ -115,6 +116,37 @@ test(
 )
 
 test(
+  'a shim killed under a living daemon: the container is ended, exited with reason Unknown, and can be replaced',
+  story(async s => {
+    const pod = await s.runPod()
+    const id = await s.run(pod)
+    await reboot.killShims(s.scratch)
+    const status = await exited(s.cri, id)
+    assert.equal(status.reason, 'Unknown')
+    await s.cri.removeContainer(id)
+    assert.equal(await s.exec(await s.run(pod), 'echo', 'again'), 'again')
+  }),
+)
+
+test(
+  'lighter-host killed under a living daemon is replaced, and everything goes on',
+  story(async s => {
+    const pod = await s.runPod()
+    const id = await s.run(pod)
+    for (let round = 0; round < 3; round++) {
+      const host = await eventually('there is a lighter-host', () => childOf(s.daemon.pid(), 'lighter-host'))
+      process.kill(host, 'SIGKILL')
+      await eventually('the next pod runs', async () => {
+        const next = await s.runPod()
+        await s.cri.removePod(next.id)
+        return true
+      })
+    }
+    assert.equal(await s.exec(id, 'echo', 'alive'), 'alive')
+  }),
+)
+
+test(
   'after a reboot pods are not ready, keep what they said, can be removed, and give back their addresses',
   story(async s => {
     const pod = await s.runPod({ labels: { kept: 'yes' } })
@@ -160,26 +192,26 @@ test(
   }),
 )
 
+/** Calls to interrupt, and about how long each takes: most kills shall hit it on its way. */
 const calls = [
-  'RunPodSandbox',
-  'CreateContainer',
-  'StartContainer',
-  'StopContainer',
-  'RemoveContainer',
-  'StopPodSandbox',
-  'RemovePodSandbox',
+  { call: 'RunPodSandbox', takesMs: 90 },
+  { call: 'CreateContainer', takesMs: 30 },
+  { call: 'StartContainer', takesMs: 90 },
+  { call: 'StopContainer', takesMs: 30 },
+  { call: 'RemoveContainer', takesMs: 40 },
+  { call: 'StopPodSandbox', takesMs: 130 },
+  { call: 'RemovePodSandbox', takesMs: 150 },
 ] as const
-const rounds = 14
-/** Longer than any of the calls takes. */
-const longestDelayMs = 250
+const rounds = 2 * calls.length
 
 test(
   'kill -9 in the middle of a call: the same call again succeeds, and nothing is left over',
   story(async (s, t) => {
     for (let round = 0; round < rounds; round++) {
-      const call = calls[round % calls.length]
-      assert.ok(call)
-      const delayMs = Math.floor(Math.random() * longestDelayMs)
+      const chosen = calls[round % calls.length]
+      assert.ok(chosen)
+      const { call, takesMs } = chosen
+      const delayMs = Math.floor(Math.random() * takesMs)
       t.diagnostic(`round ${String(round)}: ${call} killed after ${String(delayMs)} ms`)
       const pod = await s.runPod()
       const other = { ...pod.config, metadata: { ...pod.config.metadata, name: `other-${String(round)}` } }

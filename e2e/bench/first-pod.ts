@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { containerConfig, mode, type PodConfig, podConfig } from '../harness/configs.ts'
 import { type Cri, connect } from '../harness/cri.ts'
+import { childOf, pidsOf } from '../harness/processes.ts'
 import { closeWorld, openWorld } from '../harness/world.ts'
-import { childOf, type Memory, memoryOf, pidsOf } from './memory.ts'
+import { type Memory, memoryOf } from './memory.ts'
 import { callNames, measureSeries, quantile, type Series } from './series.ts'
 
 const usage = `Times the life of a pod over a CRI socket and prints medians.

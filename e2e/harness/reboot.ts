@@ -4,16 +4,25 @@ import { listDirectory, readText } from './files.ts'
 import { mustRun, runProgram } from './program.ts'
 import { cgroupDirs, type Scratch } from './scratch.ts'
 
-/** What a reboot does to a node, as far as one world goes. The daemon must be down. */
-export const reboot = { killProcesses, all }
+/** What a reboot does to a node, as far as one world goes, and parts of it. For `all` the daemon must be down. */
+export const reboot = { killShims, killProcesses, all }
+
+async function killShims(scratch: Scratch): Promise<void> {
+  await kill(scratch, isShim)
+}
 
 /** Kills shims first, so that they cannot write exit files, then what they looked after. */
 async function killProcesses(scratch: Scratch): Promise<void> {
-  for (const isVictim of [isShim, isAnyOf]) {
-    for (const pid of await listDirectory('/proc')) {
-      if (/^\d+$/.test(pid) && (await isVictim(scratch, pid))) {
-        await eventually(`process ${pid} is gone`, () => isKilled(Number(pid)))
-      }
+  await kill(scratch, isShim)
+  await kill(scratch, isContained)
+}
+
+type IsVictim = (scratch: Scratch, pid: string) => Promise<boolean>
+
+async function kill(scratch: Scratch, isVictim: IsVictim): Promise<void> {
+  for (const pid of await listDirectory('/proc')) {
+    if (/^\d+$/.test(pid) && (await isVictim(scratch, pid))) {
+      await eventually(`process ${pid} is gone`, () => isKilled(Number(pid)))
     }
   }
 }
@@ -23,7 +32,7 @@ async function isShim(scratch: Scratch, pid: string): Promise<boolean> {
   return command.includes('lighter-shim') && command.includes(`${scratch.dir}/`)
 }
 
-async function isAnyOf(scratch: Scratch, pid: string): Promise<boolean> {
+async function isContained(scratch: Scratch, pid: string): Promise<boolean> {
   return (await readText(`/proc/${pid}/cgroup`)).includes(`${scratch.cgroupParent}/`)
 }
 
