@@ -40,7 +40,7 @@ export function createAttachmentCache(deps: CacheDeps): AttachmentCache {
     const isNew = !ids.has(containerId)
     ids.add(containerId)
     try {
-      await writeFileAtomic(fileOf(containerId), `${JSON.stringify(json)}\n`, { isDurable: true })
+      await writeFileAtomic(fileOf(containerId), `${JSON.stringify(json)}\n`, { durability: 'power loss' })
     } catch (err) {
       if (isNew) ids.delete(containerId)
       throw err
@@ -84,7 +84,7 @@ export function createAttachmentCache(deps: CacheDeps): AttachmentCache {
     write: entry => store(entry.containerId, renderEntry(entry)),
     async writeResult(containerId, result) {
       const text = `${JSON.stringify(renderResult(result, '1.1.0'))}\n`
-      await writeFileAtomic(resultFileOf(containerId), text, { isDurable: false })
+      await writeFileAtomic(resultFileOf(containerId), text, { durability: 'process death' })
     },
     async forget(containerId) {
       await removePath(resultFileOf(containerId))

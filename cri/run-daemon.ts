@@ -29,7 +29,7 @@ export async function runDaemon(
     // The door opens before the recovery: clients that come early hear "starting" instead of nothing.
     door = await openCriDoor({ engine, config, log })
     await engine.start(ctx)
-    await writeFileAtomic(pidFile, `${process.pid}\n`, { mode: 0o644, isDurable: false })
+    await writeFileAtomic(pidFile, `${process.pid}\n`, { mode: 0o644, durability: 'process death' })
   } catch (err) {
     await stop()
     throw err

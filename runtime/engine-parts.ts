@@ -84,6 +84,7 @@ function createPodTable({ paths, log }: PartsInput): Table<Pod> {
   const store = createRecordStore({
     directory: paths.podRecords,
     quarantineDirectory: paths.quarantine,
+    durability: 'whole',
     encode: encodePod,
     decode: decodePod,
     log,
@@ -96,6 +97,7 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
   const store = createRecordStore<Container>({
     directory: paths.containerRecords,
     quarantineDirectory: paths.quarantine,
+    durability: 'whole',
     encode: encodeContainer,
     decode: decodeContainer,
     log,

@@ -23,7 +23,7 @@ export async function prepareNetwork(demoDir: string): Promise<DemoNetwork> {
   const confDir = join(demoDir, 'net.d')
   await makeDirectory(confDir)
   const text = renderDefaultConfList({ bridge, subnet, leaseDir: join(demoDir, 'leases') })
-  await writeFileAtomic(join(confDir, '10-lighter.conflist'), text, { isDurable: false })
+  await writeFileAtomic(join(confDir, '10-lighter.conflist'), text, { durability: 'process death' })
   return { confDir, remove: removeBridge }
 }
 
@@ -39,7 +39,7 @@ export async function writeMirror(
 [host."http://${mirror}"]
   capabilities = ["pull", "resolve"]
 `
-  await writeFileAtomic(join(directory, 'hosts.toml'), text, { isDurable: false })
+  await writeFileAtomic(join(directory, 'hosts.toml'), text, { durability: 'process death' })
 }
 
 async function hasConfList(directory: string): Promise<boolean> {

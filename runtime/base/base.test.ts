@@ -162,13 +162,13 @@ test('files are replaced whole, and a failed write leaves the old one and nothin
   const directory = await mkdtemp(join(tmpdir(), 'lighter-files-'))
   t.after(() => rm(directory, { recursive: true }))
   const path = join(directory, 'record')
-  for (const isDurable of [true, false]) {
-    await writeFileAtomic(path, isDurable ? 'one' : 'two', { mode: 0o600, isDurable })
-    assert.equal(await readFile(path, 'utf8'), isDurable ? 'one' : 'two')
+  for (const durability of ['process death', 'whole', 'power loss'] as const) {
+    await writeFileAtomic(path, durability, { mode: 0o600, durability })
+    assert.equal(await readFile(path, 'utf8'), durability)
     assert.equal((await stat(path)).mode & 0o777, 0o600)
   }
   await assert.rejects(
-    writeFileAtomic(join(directory, 'none/record'), '', { isDurable: false }),
+    writeFileAtomic(join(directory, 'none/record'), '', { durability: 'whole' }),
     err => isKind(err, 'internal') && err.message.includes('none/record: ENOENT'),
   )
   assert.deepEqual(await readdir(directory), ['record'])

@@ -3,10 +3,15 @@ import { mkdir, open, readFile, rename, rm, stat, unlink } from 'node:fs/promise
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, RuntimeError } from './errors.ts'
 
+/**
+ * What a finished write survives. `process death`: nothing is synced. `whole`: power loss may take the write back, but
+ * never leaves half of it (the file is synced before its rename). `power loss`: the directory is synced, too.
+ */
+export type Durability = 'process death' | 'whole' | 'power loss'
+
 export interface AtomicWrite {
   readonly mode?: number
-  /** True: survives power loss (file and directory are synced). False: survives the death of the process. */
-  readonly isDurable: boolean
+  readonly durability: Durability
 }
 
 let temporaryNumber = 0
@@ -22,12 +27,12 @@ export async function writeFileAtomic(
     const file = await open(temporary, 'wx', write.mode ?? 0o640)
     try {
       await file.writeFile(data)
-      if (write.isDurable) await file.datasync()
+      if (write.durability !== 'process death') await file.datasync()
     } finally {
       await file.close()
     }
     await rename(temporary, path)
-    if (write.isDurable) await syncDirectory(dirname(path))
+    if (write.durability === 'power loss') await syncDirectory(dirname(path))
   } catch (err) {
     await unlink(temporary).catch(() => undefined)
     throw fileError(`cannot write ${path}`, err)

@@ -20,6 +20,13 @@ export async function signalContainer(
   }
 }
 
+/** Mode `pod` means what the pod has: its own pause process, or nothing shared at all. */
+function sharesPidNamespace(deps: Pick<ContainerDeps, 'pods'>, container: Container): boolean {
+  const { pid } = container.config.security.namespaces
+  if (pid !== 'pod') return pid !== 'container'
+  return deps.pods.get(container.podId)?.config.namespaces.pid !== 'container'
+}
+
 /**
  * Kills every process of a running container and waits until its end is recorded. Errors: `deadline-exceeded`
  * when a process is stuck in the kernel.
@@ -27,7 +34,7 @@ export async function signalContainer(
 export async function killContainer(deps: ContainerDeps, ctx: Ctx, container: Container): Promise<void> {
   await signalContainer(deps, ctx, { container, signal: constants.signals.SIGKILL })
   // In its own PID namespace everything dies with init; in a shared one the others have to be found.
-  if (container.config.security.namespaces.pid !== 'container') {
+  if (sharesPidNamespace(deps, container)) {
     await deps.host.killCgroup(ctx, deps.runtimes.cgroups(container.cgroupsPath), constants.signals.SIGKILL)
   }
   const signal = AbortSignal.timeout(containerLimits.killTimeoutMs)

@@ -49,7 +49,7 @@ export async function removeContainer(deps: ContainerDeps, ctx: Ctx, id: Contain
 export async function removeContainerFiles(deps: ContainerDeps, ctx: Ctx, id: ContainerId): Promise<void> {
   const paths = deps.paths.container(id)
   await deps.images.rootfs.remove(ctx, { key: id, target: paths.rootfs })
-  await Promise.all([removePath(paths.directory), removePath(paths.socket)])
+  await Promise.all([deps.host.removeTree(ctx, [paths.directory]), removePath(paths.socket)])
 }
 
 /** The shim deletes the container after its end; one that was killed or hangs left that to us. */

@@ -72,7 +72,7 @@ test('a second call shortens the grace and sends no second stop signal', async (
 test('in a shared PID namespace the whole control group is killed', async () => {
   const bench = await createContainerBench()
   const config = sampleContainerConfig()
-  const namespaces = { ...config.security.namespaces, pid: 'pod' } as const
+  const namespaces = { ...config.security.namespaces, pid: 'node' } as const
   const { container } = await bench.addRunning({
     config: { ...config, security: { ...config.security, namespaces } },
   })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RuntimeError } from '#base/errors'
 import { digestHex, parseDigest } from '#base/ids'
+import type { RecordStore } from '../state/record-store.ts'
 import { createImageTable } from './image-table.ts'
-import type { RecordFiles } from './record-files.ts'
 import type { ImageRecord } from './records.ts'
 
 const digestOf = (start: string) => parseDigest(`sha256:${start.padEnd(64, '0')}`)
@@ -42,9 +42,9 @@ function memoryRecords() {
   const saved = new Map<string, ImageRecord>()
   const order: string[] = []
   let isFull = false
-  const records: RecordFiles<ImageRecord> = {
+  const records: RecordStore<ImageRecord> = {
     load: () => Promise.resolve(saved),
-    save(name, value) {
+    write(name, value) {
       if (isFull) return Promise.reject(new RuntimeError('resource-exhausted', 'disk is full'))
       order.push(name)
       saved.set(name, value)

@@ -2,7 +2,7 @@ import { RuntimeError } from '#base/errors'
 import { digestHex, isDigest } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import type { Image, ImageId } from '../model/image.ts'
-import type { RecordFiles } from './record-files.ts'
+import type { RecordStore } from '../state/record-store.ts'
 import type { ImageRecord } from './records.ts'
 import { formatReference, parseReference } from './reference.ts'
 
@@ -33,7 +33,7 @@ export interface ImageTable {
 
 const idPrefix = /^(?:sha256:)?([0-9a-f]{2,64})$/
 
-export function createImageTable(records: RecordFiles<ImageRecord>): ImageTable {
+export function createImageTable(records: RecordStore<ImageRecord>): ImageTable {
   const byId = new Map<ImageId, ImageRecord>()
   const byName = new Map<string, ImageId>()
   const lock = createKeyedLock()
@@ -41,7 +41,7 @@ export function createImageTable(records: RecordFiles<ImageRecord>): ImageTable 
 
   const store = async (record: ImageRecord, names: ImageNames): Promise<void> => {
     for (const changed of withNames(index, record, names)) {
-      await records.save(digestHex(changed.image.id), changed)
+      await records.write(digestHex(changed.image.id), changed)
       byId.set(changed.image.id, changed)
       rebuildNames(index)
     }

@@ -25,6 +25,11 @@ export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
   } catch (err) {
     throw new RuntimeError('failed-precondition', `${what} is not JSON: ${messageOf(err).slice(0, 100)}`)
   }
+  return asJsonObject(value, what)
+}
+
+/** Errors: `failed-precondition` for anything but an object. */
+export function asJsonObject(value: unknown, what: string): JsonObject {
   if (!isObject(value)) throw new RuntimeError('failed-precondition', `${what} is not a JSON object`)
   return value
 }

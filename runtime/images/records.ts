@@ -3,9 +3,9 @@ import { RuntimeError } from '#base/errors'
 import { asChainId, type Digest, digestHex, parseDigest } from '#base/ids'
 import type { Log } from '#base/log'
 import type { Image, ImageConfig } from '../model/image.ts'
-import { createJsonReader, type JsonObject, type JsonReader } from './json.ts'
+import { createRecordStore, type RecordStore } from '../state/record-store.ts'
+import { asJsonObject, createJsonReader, type JsonObject, type JsonReader } from './json.ts'
 import { imageLimits } from './limits.ts'
-import { createRecordFiles, type RecordFiles } from './record-files.ts'
 
 const version = 1
 const recordEntries = 65_536
@@ -18,12 +18,13 @@ export interface ImageRecord {
 }
 
 /** `ROOT/images/HEX.json`, by the hex half of the image id. */
-export function createImageRecords(rootDir: string, log: Log): RecordFiles<ImageRecord> {
-  return createRecordFiles({
+export function createImageRecords(rootDir: string, log: Log): RecordStore<ImageRecord> {
+  return createRecordStore({
     directory: join(rootDir, 'images'),
-    quarantine: join(rootDir, 'quarantine'),
+    quarantineDirectory: join(rootDir, 'quarantine'),
+    durability: 'power loss',
     log,
-    parse: parseRecord,
+    decode: (json, name) => parseRecord(asJsonObject(json, name), name),
     encode: encodeRecord,
   })
 }

@@ -8,10 +8,10 @@ import type { Log } from '#base/log'
 import { createUndoStack, type UndoStack } from '#base/undo-stack'
 import type { Host } from '#shim/host'
 import type { ImageId } from '../model/image.ts'
+import { createRecordStore } from '../state/record-store.ts'
 import type { RootFilesystems, RootfsInput } from './image-store.ts'
-import { createJsonReader, type JsonObject } from './json.ts'
+import { asJsonObject, createJsonReader, type JsonObject } from './json.ts'
 import { imageLimits } from './limits.ts'
-import { createRecordFiles } from './record-files.ts'
 import { emptySnapshotName, type Snapshots } from './snapshots/snapshots.ts'
 import { copyAttributes } from './unpack/implicit-directories.ts'
 
@@ -48,11 +48,12 @@ const version = 1
  */
 export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystemsService {
   const mountpoint = join(deps.rootDir, 'rootfs')
-  const records = createRecordFiles<RootfsRecord>({
+  const records = createRecordStore<RootfsRecord>({
     directory: mountpoint,
-    quarantine: join(deps.rootDir, 'quarantine'),
+    quarantineDirectory: join(deps.rootDir, 'quarantine'),
+    durability: 'process death',
     log: deps.log,
-    parse: parseRecord,
+    decode: (json, name) => parseRecord(asJsonObject(json, name), name),
     encode: record => ({ version, ...record }),
   })
   const byKey = new Map<string, RootfsRecord>()
@@ -77,7 +78,7 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
     const undo = createUndoStack(deps.log)
     undo.push('forget root file system', () => forget(input.key))
     try {
-      await records.save(input.key, record)
+      await records.write(input.key, record)
       await mountWritable(ctx, { ...deps, mountpoint, undo }, { ...input, layers })
       undo.commit()
     } catch (err) {

@@ -11,7 +11,7 @@ export async function writeBundle(bundlePath: string, spec: Spec): Promise<void>
     throw new RuntimeError('invalid-argument', `the OCI spec of bundle ${bundlePath} is larger than 16 MiB`)
   }
   // Environment variables are secrets of the container.
-  await writeFileAtomic(`${bundlePath}/config.json`, text, { mode: 0o600, isDurable: false })
+  await writeFileAtomic(`${bundlePath}/config.json`, text, { mode: 0o600, durability: 'process death' })
 }
 
 /** What writeBundle wrote. Errors: `not-found`, `data-loss` if it cannot be read any more. */

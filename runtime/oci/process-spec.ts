@@ -17,7 +17,7 @@ export async function writeExecProcess(
 ): Promise<void> {
   const spec = await readBundle(input.bundlePath)
   const text = JSON.stringify(execProcess(spec, input))
-  await writeFileAtomic(input.path, text, { mode: 0o600, isDurable: false })
+  await writeFileAtomic(input.path, text, { mode: 0o600, durability: 'process death' })
 }
 
 /** Errors: `invalid-argument` without a command. */

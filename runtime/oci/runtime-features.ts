@@ -37,12 +37,13 @@ export function createRuntimeFinder(deps: {
   const cache = new Map<string, { readonly stamp: string; readonly features: RuntimeFeatures }>()
   return {
     async find(ctx, nameOrPath) {
+      // One look at the file that was found last; PATH is searched when it is another, or gone.
+      const cached = cache.get(nameOrPath)
+      if (cached && (await executableStamp(cached.features.path)) === cached.stamp) return cached.features
       const { path, stamp } = await findProgram(nameOrPath, deps.searchPath)
-      const cached = cache.get(path)
-      if (cached?.stamp === stamp) return cached.features
       const features = await askRuntime(ctx, deps, path)
       if (cache.size >= limits.cachedRuntimes) cache.clear()
-      cache.set(path, { stamp, features })
+      cache.set(nameOrPath, { stamp, features })
       return features
     },
   }

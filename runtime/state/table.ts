@@ -14,6 +14,7 @@ export interface Table<T extends TableObject> {
   resolve(idOrPrefix: string): T
   /** Like resolve, undefined when absent. */
   find(idOrPrefix: string): T | undefined
+  /** The first write of an object is whole after power loss; what follows from it need not be. */
   insert(value: T): Promise<void>
   /** Computes the new value from the current one, writes it, then shows it; on an error nothing changed. */
   update(id: string, change: (current: T) => T, options?: UpdateOptions): Promise<T>
@@ -28,8 +29,6 @@ export interface TableObject {
 }
 
 export interface UpdateOptions {
-  /** Survives power loss; wanted where something outside /run must be undone after one. Default false. */
-  readonly isDurable?: boolean
   /**
    * For ends and teardown, which make room: on a full disk the change counts although its record could not be
    * written. After a restart the older record leads recovery to the same end. Default false.
@@ -60,7 +59,7 @@ export function createTable<T extends TableObject>(what: string, store: RecordSt
 
   return {
     async load() {
-      for (const object of await store.load()) objects.set(object.id, object)
+      for (const object of (await store.load()).values()) objects.set(object.id, object)
     },
     get: id => objects.get(id),
     all: () => [...objects.values()],
@@ -73,7 +72,7 @@ export function createTable<T extends TableObject>(what: string, store: RecordSt
     insert: value =>
       writes.run(value.id, async () => {
         if (objects.has(value.id)) throw new RuntimeError('already-exists', `${what} "${value.id}" exists`)
-        await store.write(value.id, value, true)
+        await store.write(value.id, value)
         objects.set(value.id, value)
       }),
     update: (id, change, options = {}) =>
@@ -83,7 +82,7 @@ export function createTable<T extends TableObject>(what: string, store: RecordSt
         const next = change(current)
         if (next === current) return current
         try {
-          await store.write(id, next, options.isDurable ?? false)
+          await store.write(id, next, 'process death')
         } catch (err) {
           if (!options.mayOutrunDisk || !isKind(err, 'resource-exhausted')) throw err
         }

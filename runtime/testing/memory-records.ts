@@ -16,7 +16,7 @@ export function createMemoryRecords<T extends { readonly id: string }>(
     failNext(error) {
       failure = error
     },
-    load: () => Promise.resolve([...written.values()]),
+    load: () => Promise.resolve(new Map(written)),
     write(id, value) {
       const error = failure
       failure = undefined

@@ -6,9 +6,9 @@ import { fileError, makeDirectory, pathExists } from '#base/files'
 import { asChainId, type ChainId, type Digest, parseDigest } from '#base/ids'
 import type { Log } from '#base/log'
 import type { Host } from '#shim/host'
-import { createJsonReader, type JsonObject } from '../json.ts'
+import { createRecordStore } from '../../state/record-store.ts'
+import { asJsonObject, createJsonReader, type JsonObject } from '../json.ts'
 import { imageLimits } from '../limits.ts'
-import { createRecordFiles } from '../record-files.ts'
 import { unsetRootMode } from '../unpack/implicit-directories.ts'
 import { syncFileSystem } from '../unpack/unpack-layer.ts'
 
@@ -67,11 +67,12 @@ const snapshotName = /^[1-9][0-9]{0,9}$/
 
 export function createSnapshots(deps: SnapshotsDeps): Snapshots {
   const directory = join(deps.rootDir, 'snapshots')
-  const records = createRecordFiles<Snapshot>({
+  const records = createRecordStore<Snapshot>({
     directory,
-    quarantine: join(deps.rootDir, 'quarantine'),
+    quarantineDirectory: join(deps.rootDir, 'quarantine'),
+    durability: 'power loss',
     log: deps.log,
-    parse: parseSnapshot,
+    decode: (json, name) => parseSnapshot(asJsonObject(json, name), name),
     encode: snapshot => ({ version, ...snapshot }),
   })
   const byChainId = new Map<ChainId, Snapshot>()
@@ -112,7 +113,7 @@ export function createSnapshots(deps: SnapshotsDeps): Snapshots {
       for (const { prepared } of layers) await moveInPlace(prepared, directory)
       await syncFileSystem(ctx, deps.host, directory)
       try {
-        for (const { snapshot } of layers) await records.save(snapshot.name, snapshot)
+        for (const { snapshot } of layers) await records.write(snapshot.name, snapshot)
       } catch (err) {
         for (const { snapshot } of layers) await records.remove(snapshot.name)
         throw err
