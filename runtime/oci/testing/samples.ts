@@ -2,36 +2,22 @@ import { parseContainerId, parsePodId } from '#base/ids'
 import type { HostFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig, ContainerMount, ContainerSecurity } from '../../model/container.ts'
 import type { ImageConfig } from '../../model/image.ts'
-import type { LinuxResources, NamespaceOptions } from '../../model/linux.ts'
+import type { LinuxResources } from '../../model/linux.ts'
 import type { Pod, PodConfig } from '../../model/pod.ts'
+import { samplePod as makePod, sampleContainerConfig, samplePodConfig } from '../../testing/samples.ts'
 import type { SpecInput } from '../spec/spec-input.ts'
 
 /** Plain values for tests, each to be changed in the one point that a test is about. */
-export const sampleNamespaces: NamespaceOptions = {
-  network: 'pod',
-  pid: 'container',
-  ipc: 'pod',
-  targetId: '',
-  user: undefined,
-}
+export const sampleConfig = sampleContainerConfig({
+  metadata: { name: 'web', attempt: 0 },
+  image: `sha256:${'0'.repeat(64)}`,
+  userSpecifiedImage: 'example.org/web:1',
+  command: ['/bin/server'],
+  labels: {},
+})
 
-export const sampleSecurity: ContainerSecurity = {
-  capabilities: { add: [], drop: [], addAmbient: [] },
-  isPrivileged: false,
-  namespaces: sampleNamespaces,
-  selinux: undefined,
-  runAsUser: undefined,
-  runAsGroup: undefined,
-  runAsUsername: '',
-  isRootReadOnly: false,
-  supplementalGroups: [],
-  supplementalGroupsPolicy: 'merge',
-  hasNoNewPrivileges: false,
-  maskedPaths: [],
-  readonlyPaths: [],
-  seccomp: undefined,
-  apparmor: undefined,
-}
+export const sampleSecurity = sampleConfig.security
+export const sampleNamespaces = sampleSecurity.namespaces
 
 export const sampleResources: LinuxResources = {
   cpuPeriodUs: 0,
@@ -44,28 +30,6 @@ export const sampleResources: LinuxResources = {
   cpusetMems: '',
   hugepageLimits: [],
   unified: {},
-}
-
-export const sampleConfig: ContainerConfig = {
-  metadata: { name: 'web', attempt: 0 },
-  image: 'sha256:0000000000000000000000000000000000000000000000000000000000000000',
-  userSpecifiedImage: 'example.org/web:1',
-  command: ['/bin/server'],
-  args: [],
-  workingDir: '',
-  envs: [],
-  mounts: [],
-  devices: [],
-  cdiDevices: [],
-  labels: {},
-  annotations: {},
-  logPath: '',
-  hasStdin: false,
-  isStdinOnce: false,
-  hasTty: false,
-  stopSignal: '',
-  resources: undefined,
-  security: sampleSecurity,
 }
 
 export const sampleMount: ContainerMount = {
@@ -82,37 +46,12 @@ export const sampleMount: ContainerMount = {
   options: [],
 }
 
-const samplePodConfig: PodConfig = {
-  metadata: { name: 'shop', uid: 'uid-1', namespace: 'default', attempt: 0 },
-  hostname: 'shop',
-  logDirectory: '',
-  dns: undefined,
-  portMappings: [],
-  labels: {},
-  annotations: {},
-  cgroupParent: '',
-  namespaces: sampleNamespaces,
-  sysctls: {},
-  isPrivileged: false,
-  seccomp: undefined,
-  selinux: undefined,
-  overhead: undefined,
-  resources: undefined,
-}
-
 export function samplePod(config: Partial<PodConfig> = {}): Pod {
-  return {
+  const metadata = { name: 'shop', uid: 'uid-1', namespace: 'default', attempt: 0 }
+  return makePod({
     id: parsePodId('a'.repeat(64)),
-    owner: 'k8s.io',
-    config: { ...samplePodConfig, ...config },
-    runtimeHandler: '',
-    phase: 'ready',
-    stage: '',
-    createdAtNs: 1n,
-    network: { ips: ['10.1.2.3'] },
-    isNetworkAttached: true,
-    pausePid: undefined,
-  }
+    config: samplePodConfig({ metadata, hostname: 'shop', labels: {}, ...config }),
+  })
 }
 
 export const sampleImage: ImageConfig = {

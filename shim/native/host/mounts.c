@@ -103,18 +103,8 @@ static int unmount_all(const char *path, struct error *err)
 	return error_set(err, EBUSY, "%s has more than %d mounts on it", path, STACKED_MAX);
 }
 
-/* Goes on after a failure; the first one is reported. */
 int request_unmount(const struct frame *request, struct frame_writer *answer, struct error *err)
 {
-	struct error later;
-	SCOPED_TEXTS paths = NULL;
-	int result = 0;
-
 	(void)answer;
-	if (request_paths(request, TAG_PATH, "path", &paths, err) < 0)
-		return -1;
-	for (char **path = paths; *path; path++)
-		if (unmount_all(*path, result == 0 ? err : &later) < 0)
-			result = -1;
-	return result;
+	return request_each_path(request, unmount_all, err);
 }

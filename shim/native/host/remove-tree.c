@@ -85,18 +85,8 @@ static int remove_tree(const char *path, struct error *err)
 	return result < 0 ? error_wrap(err, "cannot remove the tree %s", path) : 0;
 }
 
-/* Goes on with the next tree after a failure; the first failure is reported. */
 int request_remove_tree(const struct frame *request, struct frame_writer *answer, struct error *err)
 {
-	struct error later;
-	SCOPED_TEXTS paths = NULL;
-	int result = 0;
-
 	(void)answer;
-	if (request_paths(request, TAG_PATH, "path", &paths, err) < 0)
-		return -1;
-	for (char **path = paths; *path; path++)
-		if (remove_tree(*path, result == 0 ? err : &later) < 0)
-			result = -1;
-	return result;
+	return request_each_path(request, remove_tree, err);
 }

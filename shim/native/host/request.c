@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "scoped.h"
+
 static const struct {
 	uint16_t type;
 	const char *name;
@@ -68,6 +70,20 @@ int request_paths(const struct frame *request, uint16_t tag, const char *what, c
 		return -1;
 	}
 	return 0;
+}
+
+int request_each_path(const struct frame *request, int (*act)(const char *path, struct error *err), struct error *err)
+{
+	struct error later;
+	SCOPED_TEXTS paths = NULL;
+	int result = 0;
+
+	if (request_paths(request, TAG_PATH, "path", &paths, err) < 0)
+		return -1;
+	for (char **path = paths; *path; path++)
+		if (act(*path, result == 0 ? err : &later) < 0)
+			result = -1;
+	return result;
 }
 
 int request_integer(const struct frame *request, uint16_t tag, const int64_t range[2], int64_t *value,

@@ -30,6 +30,9 @@ int request_path(const struct frame *request, uint16_t tag, const char *what, ch
 /* A list of absolute paths, possibly empty. */
 int request_paths(const struct frame *request, uint16_t tag, const char *what, char ***paths, struct error *err);
 
+/* Does `act` to each PATH of the request. Goes on after a failure; the first one is reported. */
+int request_each_path(const struct frame *request, int (*act)(const char *path, struct error *err), struct error *err);
+
 /* An integer that must be there and lie between low and high. */
 int request_integer(const struct frame *request, uint16_t tag, const int64_t range[2], int64_t *value,
 		    struct error *err);
