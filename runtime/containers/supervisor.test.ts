@@ -137,3 +137,12 @@ test('an end that nobody saw is recorded as the exit file says, without killing 
   assert.deepEqual(watched.killed, [])
   watched.supervisor.stop()
 })
+
+test('a container never ends before it started, though the daemon heard of its start later', async () => {
+  const { supervisor, table, container, shim } = await watching()
+  shim.tell(exited(0))
+  await supervisor.ended(container.id)
+  const { startedAtNs, finishedAtNs } = table.resolve(container.id)
+  assert.ok(container.startedAtNs > finishedAtNs)
+  assert.equal(startedAtNs, finishedAtNs)
+})

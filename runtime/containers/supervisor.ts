@@ -151,12 +151,16 @@ async function recordEnd(deps: SupervisorDeps, id: ContainerId, ending: Ending):
     id,
     current => {
       if (current.phase === 'exited' || current.phase === 'removing') return current
+      const finishedAtNs = ending.finishedAtNs || deps.now()
+      // The shim saw the end, the daemon heard of the start: a short life may seem to end before it began.
+      const { startedAtNs } = current
       return {
         ...current,
         phase: nextContainerPhase(current, 'ended'),
         stage: '',
         pid: undefined,
-        finishedAtNs: ending.finishedAtNs || deps.now(),
+        startedAtNs: startedAtNs > finishedAtNs ? finishedAtNs : startedAtNs,
+        finishedAtNs,
         exit: ending.exit,
       }
     },
