@@ -62,7 +62,7 @@ export function oomPath(layout: CgroupLayout, cgroupsPath: string): string | und
 export async function makeCgroup(layout: CgroupLayout, cgroupsPath: string): Promise<readonly string[]> {
   const directories = cgroupDirectories(layout, cgroupsPath)
   try {
-    for (const directory of directories) await mkdir(directory, { recursive: true })
+    await Promise.all(directories.map(directory => mkdir(directory, { recursive: true })))
     const cpuset = layout.version === 1 ? layout.controllers.cpuset : undefined
     if (cpuset !== undefined) await inheritCpuset(cpuset, relativePath(cgroupsPath))
   } catch (err) {
