@@ -4,6 +4,7 @@ import { type Ctx, detached, orAborted } from '#base/context'
 import { isKind } from '#base/errors'
 import { pathExists, removePath } from '#base/files'
 import type { ContainerId } from '#base/ids'
+import { settleAll } from '#base/settle'
 import type { ContainerOperations } from '../engine.ts'
 import type { Container } from '../model/container.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
@@ -39,16 +40,21 @@ export async function removeContainer(deps: ContainerDeps, ctx: Ctx, id: Contain
     }),
     { mayOutrunDisk: true },
   )
-  await awaitDeleted(deps, ctx, container)
+  // The process is dead: its root file system goes while the OCI runtime cleans up after it.
+  await settleAll([awaitDeleted(deps, ctx, container), removeRootfs(deps, ctx, id)])
   await removeContainerFiles(deps, ctx, id)
   await deps.table.remove(id)
   deps.names.release(containerName(container.podId, container.config.metadata), id)
 }
 
-/** Root file system and state directory of a container that has no process any more; absent is fine. */
+/** The root file system of a container that has no process any more; absent is fine. */
+export function removeRootfs(deps: ContainerDeps, ctx: Ctx, id: ContainerId): Promise<void> {
+  return deps.images.rootfs.remove(ctx, { key: id, target: deps.paths.container(id).rootfs })
+}
+
+/** State directory and socket of a container whose root file system is unmounted; absent is fine. */
 export async function removeContainerFiles(deps: ContainerDeps, ctx: Ctx, id: ContainerId): Promise<void> {
   const paths = deps.paths.container(id)
-  await deps.images.rootfs.remove(ctx, { key: id, target: paths.rootfs })
   await Promise.all([deps.host.removeTree(ctx, [paths.directory]), removePath(paths.socket)])
 }
 

@@ -184,7 +184,7 @@ test('an undo that fails keeps a record that is not ready and can be removed', a
   await assert.rejects(run(pods, samplePodConfig()), /bridge/)
   const [left] = pods.deps.table.all()
   assert.equal(left?.phase, 'notready')
-  assert.equal(left.stage, 'unpin namespaces')
+  assert.equal(left.stage, 'release network and namespaces')
   pods.host.succeed('unmount')
   await createRemovePodSandbox(pods.deps)(testCtx, left.id)
   assert.deepEqual(await pods.leftovers(), [])

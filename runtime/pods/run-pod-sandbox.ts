@@ -14,7 +14,7 @@ import { writePodFiles, writePodHosts } from './pod-files.ts'
 import { podName } from './pod-name.ts'
 import { podAttachment } from './pod-network.ts'
 import { podSysctls } from './sysctls.ts'
-import { detachNetwork, pausesInPod, releaseNamespaces, removePodFiles } from './teardown-pod.ts'
+import { pausesInPod, releasePod, removePodFiles } from './teardown-pod.ts'
 
 /** Size of a pod's /dev/shm, as both peers have it. */
 const shmBytes = 64 * 1024 * 1024
@@ -51,7 +51,7 @@ async function makePod(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<PodId> {
     await deps.table.insert(pod)
     undo.push('forget record', () => deps.table.remove(pod.id))
     const pausePid = await makeNamespaces(deps, ctx, { pod, undo })
-    const ips = await attachNetwork(deps, ctx, { pod, undo })
+    const ips = await attachNetwork(deps, ctx, pod)
     await writePodHosts(deps, pod, ips)
     throwIfAborted(ctx)
     await deps.table.update(pod.id, current => ({
@@ -78,7 +78,8 @@ async function makeNamespaces(
   deps.table.setStage(pod.id, 'namespaces and files')
   undo.push('remove files', () => removePodFiles(deps, pod))
   await makeDirectory(deps.paths.pod(pod.id).directory, 0o755)
-  undo.push('unpin namespaces', undoCtx => releaseNamespaces(deps, undoCtx, deps.table.get(pod.id) ?? pod))
+  // Pushed before anything of it is there: the namespaces, and ADD, may half-succeed.
+  undo.push('release network and namespaces', undoCtx => releasePod(deps, undoCtx, pod))
   const [pausePid] = await settleAll([createNamespaces(deps, ctx, pod), writePodFiles(deps, pod)])
   if (pausePid !== undefined) await deps.table.update(pod.id, current => ({ ...current, pausePid }))
   return pausePid
@@ -106,14 +107,9 @@ async function createNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<numb
   })
 }
 
-async function attachNetwork(
-  deps: PodDeps,
-  ctx: Ctx,
-  { pod, undo }: { readonly pod: Pod; readonly undo: UndoStack },
-): Promise<readonly string[]> {
+async function attachNetwork(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<readonly string[]> {
   if (pod.config.namespaces.network !== 'pod') return []
   deps.table.setStage(pod.id, 'network')
-  undo.push('detach network', undoCtx => detachNetwork(deps, undoCtx, pod)) // before: ADD may half-succeed
   const result = await deps.network.add(ctx, podAttachment(pod, deps.paths.pod(pod.id).network))
   return result.ips
 }

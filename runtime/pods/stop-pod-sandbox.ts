@@ -3,7 +3,7 @@ import type { PodId } from '#base/ids'
 import type { PodOperations } from '../engine.ts'
 import { nextPodPhase } from '../state/pod-machine.ts'
 import { type PodDeps, podLimits } from './pod-deps.ts'
-import { detachNetwork, releaseNamespaces } from './teardown-pod.ts'
+import { releasePod } from './teardown-pod.ts'
 
 /** Kills what runs in the pod and releases its network and namespaces; the record stays. Goes on without its caller. */
 export function createStopPodSandbox(deps: PodDeps): PodOperations['stop'] {
@@ -33,10 +33,8 @@ export async function stopPod(deps: PodDeps, ctx: Ctx, id: PodId): Promise<void>
     { mayOutrunDisk: true },
   )
   await deps.containers.killAll(ctx, id)
-  deps.table.setStage(id, 'network')
-  const isReleased = await detachNetwork(deps, ctx, pod)
-  deps.table.setStage(id, 'namespaces')
-  await releaseNamespaces(deps, ctx, pod)
+  deps.table.setStage(id, 'network and namespaces')
+  const isReleased = await releasePod(deps, ctx, pod)
   await deps.table.update(
     id,
     current => ({

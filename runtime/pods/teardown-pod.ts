@@ -3,41 +3,45 @@ import { type Ctx, detached } from '#base/context'
 import { messageOf } from '#base/errors'
 import { pathExists, removePath } from '#base/files'
 import type { PodId } from '#base/ids'
+import { settleAll } from '#base/settle'
 import type { Pod } from '../model/pod.ts'
 import { type PodDeps, podLimits } from './pod-deps.ts'
 import { podAttachment } from './pod-network.ts'
 
 /**
- * Releases the pod's network. Never fails: what cannot be released now, the janitor goes on with. Answers whether
- * it is released.
+ * Releases what a pod holds: network, namespaces, pause process; absent is fine. A network that cannot be released now
+ * is no failure: the janitor goes on with it. Answers whether it is released.
  */
-export async function detachNetwork(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<boolean> {
-  if (!deps.network.isAttached(pod.id)) return true
-  try {
-    const pin = deps.paths.pod(pod.id).network
-    const netnsPath = (await pathExists(pin)) ? pin : '' // gone after a reboot: plugins know "" (CNI spec, DEL)
-    await deps.network.del(detached(ctx, podLimits.networkTeardownMs), podAttachment(pod, netnsPath))
-    return true
-  } catch (err) {
-    ctx.log.error({ podId: pod.id, err: messageOf(err) }, 'network of the pod cannot be released yet')
-    deps.janitor.add(pod.id)
-    return false
-  }
+export async function releasePod(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<boolean> {
+  const own = detached(ctx, podLimits.teardownTimeoutMs)
+  const [isReleased] = await settleAll([releaseNetwork(deps, own, pod), releaseNamespaces(deps, own, pod)])
+  return isReleased
 }
 
-/**
- * Ends the pause process and unpins the namespaces; absent is fine. The network namespace stays while something of
- * the network is attached: plugins can undo more while it is there.
- */
-export async function releaseNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<void> {
+/** The network namespace stays while something of the network is attached: plugins can undo more while it is there. */
+async function releaseNetwork(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<boolean> {
+  const pin = deps.paths.pod(pod.id).network
+  if (deps.network.isAttached(pod.id)) {
+    try {
+      const netnsPath = (await pathExists(pin)) ? pin : '' // gone after a reboot: plugins know "" (CNI spec, DEL)
+      await deps.network.del(detached(ctx, podLimits.networkTeardownMs), podAttachment(pod, netnsPath))
+    } catch (err) {
+      ctx.log.error({ podId: pod.id, err: messageOf(err) }, 'network of the pod cannot be released yet')
+      deps.janitor.add(pod.id)
+      return false
+    }
+  }
+  await deps.host.unmount(ctx, [pin])
+  return true
+}
+
+async function releaseNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<void> {
   const paths = deps.paths.pod(pod.id)
-  const own = detached(ctx, podLimits.teardownTimeoutMs)
   // By cgroup, not by pid: that also finds one whose pid was never recorded.
   const cgroups = pausesInPod(pod) ? deps.pauseCgroup.directories(pod) : []
-  if (cgroups.length > 0) await deps.host.killCgroup(own, cgroups, constants.signals.SIGKILL)
-  const network = deps.network.isAttached(pod.id) ? [] : [paths.network]
-  await deps.host.unmount(own, [...network, paths.ipc, paths.uts, paths.pid, paths.shm])
-  if (cgroups.length > 0) await deps.host.removeCgroup(own, cgroups)
+  if (cgroups.length > 0) await deps.host.killCgroup(ctx, cgroups, constants.signals.SIGKILL)
+  await deps.host.unmount(ctx, [paths.ipc, paths.uts, paths.pid, paths.shm])
+  if (cgroups.length > 0) await deps.host.removeCgroup(ctx, cgroups)
 }
 
 /** Removes the pod's directory, unless its network namespace is still needed there: then the janitor does it later. */

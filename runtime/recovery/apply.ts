@@ -5,7 +5,7 @@ import { isKind, messageOf } from '#base/errors'
 import { removePath } from '#base/files'
 import { type ContainerId, type PodId, parseContainerId, parsePodId } from '#base/ids'
 import type { ContainerDeps } from '../containers/container-deps.ts'
-import { removeContainer, removeContainerFiles } from '../containers/remove-container.ts'
+import { removeContainer, removeContainerFiles, removeRootfs } from '../containers/remove-container.ts'
 import type { PodDeps } from '../pods/pod-deps.ts'
 import { removePod } from '../pods/remove-pod-sandbox.ts'
 import { stopPod } from '../pods/stop-pod-sandbox.ts'
@@ -137,6 +137,7 @@ async function endShim(ctx: Ctx, deps: ApplyDeps, socketPath: string): Promise<v
 async function sweepContainer(ctx: Ctx, deps: ApplyDeps, name: string): Promise<void> {
   const id = parseContainerId(name)
   await deps.containers.runtimes.delete(ctx, { handler: '', id })
+  await removeRootfs(deps.containers, ctx, id)
   await removeContainerFiles(deps.containers, ctx, id)
 }
 
