@@ -33,7 +33,7 @@ export async function sendAnswer(
     response.end()
     return
   }
-  await sendBody(response, ranged.body, fault)
+  await sendBody(exchange, ranged.body, fault)
 }
 
 function spoil(answer: Answer, fault: Fault): Answer {
@@ -80,9 +80,10 @@ function applyRange(request: IncomingMessage, answer: Answer): Answer {
   return { status: 206, headers, body: answer.body.subarray(first, last + 1) }
 }
 
-async function sendBody(response: ServerResponse, body: Buffer, fault: Fault | undefined): Promise<void> {
+async function sendBody(exchange: Exchange, body: Buffer, fault: Fault | undefined): Promise<void> {
+  const { response } = exchange
   if (fault?.type === 'stalled') response.flushHeaders()
-  else if (fault?.type === 'slow') await sendSlowly(response, body, fault)
+  else if (fault?.type === 'slow') await sendSlowly(exchange, body, fault)
   else if (fault?.type === 'cut') response.write(body.subarray(0, fault.afterBytes), () => response.destroy())
   else if (fault?.type === 'wrong-length' && fault.delta > 0) response.write(body, () => response.destroy())
   else if (fault?.type === 'wrong-length')
@@ -91,11 +92,12 @@ async function sendBody(response: ServerResponse, body: Buffer, fault: Fault | u
 }
 
 async function sendSlowly(
-  response: ServerResponse,
+  { request, response }: Exchange,
   body: Buffer,
   { pieceBytes, pauseMs }: { readonly pieceBytes: number; readonly pauseMs: number },
 ): Promise<void> {
-  for (let sent = 0; sent < body.byteLength && !response.destroyed; sent += pieceBytes) {
+  // The socket, not the response: a response whose connection broke before its first write is never destroyed.
+  for (let sent = 0; sent < body.byteLength && !request.socket.destroyed; sent += pieceBytes) {
     response.write(body.subarray(sent, sent + pieceBytes))
     await delay(pauseMs)
   }
