@@ -12,6 +12,7 @@ import {
 } from './configs.ts'
 import { type Cri, connect } from './cri.ts'
 import { createDaemon, type Daemon } from './daemon.ts'
+import { reboot } from './reboot.ts'
 import { type E2eRegistry, startRegistry } from './registry.ts'
 import { createScratch, removeScratch, type Scratch } from './scratch.ts'
 
@@ -100,17 +101,32 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     process.stderr.write(`${logTail(await daemon.log()).join('\n')}\n`)
     await daemon.kill()
     await registry.stop()
+    await reboot.all(scratch)
     await removeScratch(scratch)
     throw err
   }
 }
 
-/** Stops the daemon and takes away everything of the world. */
-export async function closeWorld({ scratch, daemon, registry, cri }: World): Promise<void> {
+/** Stops the daemon and takes away everything of the world, also when that has gone wrong half-way. */
+export async function closeWorld(world: World): Promise<void> {
+  const { scratch, daemon, registry, cri } = world
+  try {
+    await removePods(cri)
+  } catch (err) {
+    process.stderr.write(`pods of ${scratch.dir} cannot be removed, killing them: ${String(err)}\n`)
+  }
   cri.close()
   await daemon.stop()
   await registry.stop()
+  await reboot.all(scratch)
   await removeScratch(scratch)
+}
+
+async function removePods(cri: Cri): Promise<void> {
+  for (const id of await cri.listPods()) {
+    await cri.stopPod(id)
+    await cri.removePod(id)
+  }
 }
 
 /** The last lines of the daemon's log, each cut to what fits a terminal. */
@@ -141,10 +157,7 @@ async function tell(world: World, body: StoryBody, t: TestContext): Promise<void
 /** Brings the daemon back if the test took it down, and removes what it made, through the front door. */
 async function cleanUp({ scratch, daemon, cri }: World, images: readonly string[]): Promise<void> {
   if (!daemon.isRunning()) await daemon.start()
-  for (const id of await cri.listPods()) {
-    await cri.stopPod(id)
-    await cri.removePod(id)
-  }
+  await removePods(cri)
   for (const id of await cri.listImages()) if (!images.includes(id)) await cri.removeImage(id)
   await rm(scratch.logDir, { recursive: true, force: true })
 }
