@@ -128,43 +128,50 @@ function printTimes(name: string, series: readonly Series[]): void {
 }
 
 async function printMemory(subject: Subject, idle: Memory | undefined): Promise<void> {
-  const { cri, image } = subject
   const pods: string[] = []
+  try {
+    await fillNode(subject, pods)
+    const shims = (await Promise.all((await subject.shimPids()).map(memoryOf))).filter(
+      one => one !== undefined,
+    )
+    const rows: readonly (readonly [string, Memory | undefined])[] = [
+      ['daemon, idle', idle],
+      [`daemon, ${values.pods} pods`, await daemonMemory(subject)],
+      ['lighter-host', await optionalMemory(await subject.hostPid())],
+      ['one shim (median)', medianOf(shims)],
+    ]
+    print(`\n${'memory in kB'.padEnd(20)}${'resident'.padStart(12)}${'proportional'.padStart(14)}`)
+    for (const [name, memory] of rows) {
+      if (memory)
+        print(
+          `${name.padEnd(20)}${memory.rssKb.toFixed(0).padStart(12)}${memory.pssKb.toFixed(0).padStart(14)}`,
+        )
+    }
+  } finally {
+    for (const podId of pods) {
+      await subject.cri.stopPod(podId)
+      await subject.cri.removePod(podId)
+    }
+  }
+}
+
+/** Runs pods of one container; their ids are in `pods` as soon as they exist. */
+async function fillNode(subject: Subject, pods: string[]): Promise<void> {
+  const { cri, image } = subject
   for (let count = 0; count < Number(values.pods); count++) {
     const config = subject.pod()
     const podId = await cri.runPod(config)
     pods.push(podId)
     await cri.startContainer(await cri.createContainer(podId, containerConfig(image), config))
   }
-  const shims = await Promise.all((await subject.shimPids()).map(memoryOf))
-  const rows: readonly (readonly [string, Memory | undefined])[] = [
-    ['daemon, idle', idle],
-    [`daemon, ${values.pods} pods`, await daemonMemory(subject)],
-    ['lighter-host', await optionalMemory(await subject.hostPid())],
-    [
-      'one shim (median)',
-      shims.length === 0
-        ? undefined
-        : {
-            rssKb: quantile(
-              shims.map(shim => shim.rssKb),
-              0.5,
-            ),
-            pssKb: quantile(
-              shims.map(shim => shim.pssKb),
-              0.5,
-            ),
-          },
-    ],
-  ]
-  print(`\n${'memory in kB'.padEnd(20)}${'resident'.padStart(12)}${'proportional'.padStart(14)}`)
-  for (const [name, memory] of rows) {
-    if (memory)
-      print(`${name.padEnd(20)}${String(memory.rssKb).padStart(12)}${String(memory.pssKb).padStart(14)}`)
-  }
-  for (const podId of pods) {
-    await cri.stopPod(podId)
-    await cri.removePod(podId)
+}
+
+function medianOf(processes: readonly Memory[]): Memory | undefined {
+  if (processes.length === 0) return undefined
+  const median = (numbers: readonly number[]): number => quantile(numbers, 0.5)
+  return {
+    rssKb: median(processes.map(one => one.rssKb)),
+    pssKb: median(processes.map(one => one.pssKb)),
   }
 }
 

@@ -6,11 +6,10 @@ export interface Memory {
   readonly pssKb: number
 }
 
-/** Errors if the process is gone. */
-export async function memoryOf(pid: number): Promise<Memory> {
+/** undefined if the process is gone. */
+export async function memoryOf(pid: number): Promise<Memory | undefined> {
   const rollup = await readText(`/proc/${String(pid)}/smaps_rollup`)
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1])
   const memory = { rssKb: field('Rss'), pssKb: field('Pss') }
-  if (Number.isNaN(memory.rssKb)) throw new Error(`process ${String(pid)} is gone`)
-  return memory
+  return Number.isNaN(memory.rssKb) ? undefined : memory
 }
