@@ -140,6 +140,18 @@ test('the clock never says the same time twice, and sleep ends early when aborte
   await assert.rejects(clock.sleep(60_000, AbortSignal.abort()), err => isKind(err, 'cancelled'))
 })
 
+test('the clock follows the system clock when it is set, forwards or back', () => {
+  let wallMs = 1_700_000_000_000
+  const clock = createClock(() => wallMs)
+  const before = clock.now()
+  wallMs += 3_600_000
+  assert.equal(clock.now() - before, 3_600_000_000_000n)
+  wallMs -= 7_200_000
+  assert.equal(clock.now(), BigInt(wallMs) * 1_000_000n)
+  wallMs -= 5
+  assert.equal(clock.now(), BigInt(wallMs + 5) * 1_000_000n + 1n)
+})
+
 test('ids have 64 hex digits; nothing else is taken for one', () => {
   const ids = createIds(size => Buffer.alloc(size, 0xab))
   assert.equal(ids.podId(), 'ab'.repeat(32))

@@ -3,18 +3,24 @@ import { abortError } from './context.ts'
 
 /** Time as a parameter, so that tests own it. */
 export interface Clock {
-  /** Nanoseconds since the epoch, never twice the same value. */
+  /**
+   * Nanoseconds since the epoch, never twice the same value; follows the system clock, also when somebody sets it
+   * back.
+   */
   now(): bigint
   /** Resolves after `ms`; rejects with `cancelled` or `deadline-exceeded` when the signal aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-export function createClock(): Clock {
+/** A smaller step back is the resolution of the clock, or a correction of it; a larger one is a new time. */
+const smallStepNs = 1_000_000_000n
+
+export function createClock(wallMs: () => number = Date.now): Clock {
   let last = 0n
   return {
     now() {
-      const now = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n
-      last = now > last ? now : last + 1n
+      const wall = BigInt(wallMs()) * 1_000_000n
+      last = wall > last || last - wall > smallStepNs ? wall : last + 1n
       return last
     },
     async sleep(ms, signal) {
