@@ -31,6 +31,20 @@ describe('facts about the host', () => {
     )
   })
 
+  it('say whether AppArmor is on from a flag of sysfs, which shows a page as its size', async () => {
+    for (const name of ['ignore_loglevel', 'time']) {
+      const apparmorPath = `/sys/module/printk/parameters/${name}`
+      const { hasApparmor } = await gatherHostFacts({ cgroupDriver: 'auto', apparmorPath })
+      assert.equal(hasApparmor, (await readFile(apparmorPath, 'utf8')).trim() === 'Y')
+    }
+  })
+
+  it('say that AppArmor is off where the kernel has none', async () => {
+    const apparmorPath = '/sys/module/no-such-module/parameters/enabled'
+    const { hasApparmor } = await gatherHostFacts({ cgroupDriver: 'auto', apparmorPath })
+    assert.equal(hasApparmor, false)
+  })
+
   it('know an architecture by the name that OCI uses', () => {
     const names = ['x64', 'arm64', 'ppc64', 's390x', 'riscv64', 'ia32'].map(goArchitecture)
     assert.deepEqual(names, ['amd64', 'arm64', 'ppc64le', 's390x', 'riscv64', '386'])

@@ -29,17 +29,20 @@ export interface KernelVersion {
   readonly minor: number
 }
 
-const limits = { flagBytes: 64 } as const
+/** sysfs says of every file that it is as long as a page, which is 64 KiB at most. */
+const limits = { flagBytes: 64 * 1024 } as const
 
 /** Errors: `failed-precondition` names what the node lacks to run containers. */
 export async function gatherHostFacts(options: {
   readonly cgroupDriver: CgroupDriver | 'auto'
+  /** Default /sys/module/apparmor/parameters/enabled. */
+  readonly apparmorPath?: string
 }): Promise<HostFacts> {
   const [cgroups, status, oomScoreAdj, apparmor, hasSelinux] = await Promise.all([
     detectCgroups({ driver: options.cgroupDriver }),
     readFile('/proc/self/status', 'utf8'),
     readFile('/proc/self/oom_score_adj', 'utf8'),
-    readFileIfExists('/sys/module/apparmor/parameters/enabled', limits.flagBytes),
+    readFileIfExists(options.apparmorPath ?? '/sys/module/apparmor/parameters/enabled', limits.flagBytes),
     pathExists('/sys/fs/selinux/enforce'),
   ])
   return Object.freeze({
