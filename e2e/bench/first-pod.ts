@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { containerConfig, mode, type PodConfig, podConfig } from '../harness/configs.ts'
 import { type Cri, connect } from '../harness/cri.ts'
@@ -92,6 +95,7 @@ async function otherRuntime(socket: string): Promise<Subject> {
   if ((await cri.listImages(image)).length === 0) await cri.pull(image)
   const pids = async (comm: string | undefined): Promise<readonly number[]> =>
     comm === undefined ? [] : pidsOf(comm)
+  const logs = await mkdtemp(join(tmpdir(), 'lighter-bench-'))
   return {
     name: socket,
     cri,
@@ -101,16 +105,16 @@ async function otherRuntime(socket: string): Promise<Subject> {
       return {
         metadata: { name, uid: name, namespace: 'bench', attempt: 0 },
         hostname: name,
-        logDirectory: `/tmp/${name}`,
+        logDirectory: join(logs, name),
         linux: { securityContext: { namespaceOptions: { pid: mode.CONTAINER } } },
       }
     },
     daemonPid: async () => (await pids(values.daemon))[0],
     hostPid: () => Promise.resolve(undefined),
     shimPids: () => pids(values.shim),
-    close() {
+    async close() {
       cri.close()
-      return Promise.resolve()
+      await rm(logs, { recursive: true, force: true })
     },
   }
 }
