@@ -5,7 +5,12 @@ import { isKind, messageOf } from '#base/errors'
 import { removePath } from '#base/files'
 import { type ContainerId, type PodId, parseContainerId, parsePodId } from '#base/ids'
 import type { ContainerDeps } from '../containers/container-deps.ts'
-import { removeContainer, removeContainerFiles, removeRootfs } from '../containers/remove-container.ts'
+import {
+  deleteLeftContainer,
+  removeContainer,
+  removeContainerFiles,
+  removeRootfs,
+} from '../containers/remove-container.ts'
 import type { PodDeps } from '../pods/pod-deps.ts'
 import { removePod } from '../pods/remove-pod-sandbox.ts'
 import { stopPod } from '../pods/stop-pod-sandbox.ts'
@@ -23,7 +28,7 @@ const actionTimeoutMs = 120_000
 
 /** What ends has ended before it is removed, containers before their pods, and strays come last. */
 const order: readonly (readonly RecoveryAction['do'][])[] = [
-  ['watch container', 'record end'],
+  ['watch container', 'record end', 'take back start'],
   ['remove container'],
   ['stop pod', 'remove pod'],
   ['sweep'],
@@ -56,6 +61,9 @@ async function applyOne(ctx: Ctx, deps: ApplyDeps, action: RecoveryAction): Prom
       return
     case 'record end':
       await deps.containers.supervisor.record(ctx, action.id, action.state)
+      return
+    case 'take back start':
+      await takeBackStart(ctx, deps.containers, action.id)
       return
     case 'remove container':
       await deps.containers.locks.run(action.id, () => removeContainer(deps.containers, ctx, action.id))
@@ -93,6 +101,16 @@ async function watchContainer(
     // The shim has left since it was observed: it does so when it has told the end and nobody is connected.
     await deps.supervisor.record(ctx, id, undefined)
   }
+}
+
+/** A shim that was killed before it could say a word may have left a runtime behind: that goes first. */
+async function takeBackStart(ctx: Ctx, deps: ContainerDeps, id: ContainerId): Promise<void> {
+  await deleteLeftContainer(deps, ctx, deps.table.resolve(id))
+  await deps.table.update(id, current => ({
+    ...current,
+    phase: nextContainerPhase(current, 'unstarted'),
+    stage: '',
+  }))
 }
 
 /** Removes what carries the name of an object that nobody knows any more. */

@@ -35,6 +35,8 @@ export interface ObservedContainer {
   /** Its shim can be talked to. */
   readonly hasShim: boolean
   readonly hasBundle: boolean
+  /** The OCI runtime keeps something of it: it has begun to make the container. */
+  readonly hasRuntimeState: boolean
 }
 
 export interface Strays {
@@ -101,9 +103,10 @@ async function observeContainer(
 ): Promise<ObservedContainer> {
   const paths = deps.paths.container(container.id)
   const hasBundle = await pathExists(join(paths.bundle, 'config.json'))
+  const hasRuntimeState = await pathExists(join(deps.paths.runtimeRoot, container.id))
   const told = await askShim(ctx, deps, container.id)
   const state = told ?? (await deps.readExitFile(paths.exitFile))
-  return { container, hasPod, hasBundle, state, hasShim: told !== undefined }
+  return { container, hasPod, hasBundle, hasRuntimeState, state, hasShim: told !== undefined }
 }
 
 async function askShim(ctx: Ctx, deps: ObserveDeps, id: ContainerId): Promise<ShimState | undefined> {

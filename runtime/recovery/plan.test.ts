@@ -23,13 +23,22 @@ const running: ShimState = { kind: 'running', pid: 99 }
 function doneTo(observed: Partial<ObservedContainer> & { phase: ContainerPhase }): readonly object[] {
   const { phase, ...rest } = observed
   const container = sampleContainer({ phase })
-  const full = { container, hasPod: true, state: undefined, hasShim: false, hasBundle: true, ...rest }
+  const full = {
+    container,
+    hasPod: true,
+    state: undefined,
+    hasShim: false,
+    hasBundle: true,
+    hasRuntimeState: false,
+    ...rest,
+  }
   return plan({ pods: [], containers: [full], strays })
     .filter(action => action.do !== 'sweep')
     .map(action => ({ ...action, id: undefined }))
 }
 
 const remove = { do: 'remove container', id: undefined }
+const takeBack = { do: 'take back start', id: undefined }
 const watch = (pid: number | undefined): object => ({ do: 'watch container', id: undefined, pid })
 const end = (state: ShimState | undefined): object => ({ do: 'record end', id: undefined, state })
 
@@ -43,7 +52,17 @@ const containerCases: readonly (readonly [string, Parameters<typeof doneTo>[0], 
     [end({ kind: 'failed', message: 'the node was restarted before the container was' })],
   ],
   ['a starting one that runs is adopted', { phase: 'starting', hasShim: true, state: running }, [watch(99)]],
-  ['a starting one without a shim has ended unseen', { phase: 'starting' }, [end(undefined)]],
+  ['a starting one of which nothing has run can be started again', { phase: 'starting' }, [takeBack]],
+  [
+    'a starting one that the runtime had begun, without a shim, has ended unseen',
+    { phase: 'starting', hasRuntimeState: true },
+    [end(undefined)],
+  ],
+  [
+    'a starting one whose bundle a reboot took has ended unseen',
+    { phase: 'starting', hasBundle: false },
+    [end(undefined)],
+  ],
   ['a starting one that left an exit file has ended so', { phase: 'starting', state: exited }, [end(exited)]],
   ['a running one with a shim is adopted', { phase: 'running', hasShim: true, state: running }, [watch(99)]],
   [

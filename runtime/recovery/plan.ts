@@ -8,6 +8,8 @@ export type RecoveryAction =
   | { readonly do: 'watch container'; readonly id: ContainerId; readonly pid: number | undefined }
   /** It ended while nobody looked; undefined: even the shim is gone. */
   | { readonly do: 'record end'; readonly id: ContainerId; readonly state: ShimState | undefined }
+  /** Its start was recorded, but the daemon died before the OCI runtime did anything: the retry may start it. */
+  | { readonly do: 'take back start'; readonly id: ContainerId }
   | { readonly do: 'remove container'; readonly id: ContainerId }
   | { readonly do: 'stop pod'; readonly id: PodId }
   | { readonly do: 'remove pod'; readonly id: PodId }
@@ -24,13 +26,8 @@ export function plan(observation: Observation): readonly RecoveryAction[] {
 
 const rebooted: ShimState = { kind: 'failed', message: 'the node was restarted before the container was' }
 
-function planContainer({
-  container,
-  hasPod,
-  state,
-  hasShim,
-  hasBundle,
-}: ObservedContainer): readonly RecoveryAction[] {
+function planContainer(observed: ObservedContainer): readonly RecoveryAction[] {
+  const { container, hasPod, state, hasShim, hasBundle } = observed
   const { id, phase } = container
   if (!hasPod) {
     const isOver = phase !== 'starting' && phase !== 'running'
@@ -49,10 +46,16 @@ function planContainer({
     case 'running':
       if (hasShim)
         return [{ do: 'watch container', id, pid: state?.kind === 'running' ? state.pid : undefined }]
+      if (phase === 'starting' && hasNothingRun(observed)) return [{ do: 'take back start', id }]
       return [{ do: 'record end', id, state }]
     case 'exited':
       return hasShim ? [{ do: 'watch container', id, pid: undefined }] : []
   }
+}
+
+/** Neither shim nor exit file nor anything of the OCI runtime's, and the bundle is still there. */
+function hasNothingRun({ state, hasShim, hasBundle, hasRuntimeState }: ObservedContainer): boolean {
+  return !hasShim && state === undefined && hasBundle && !hasRuntimeState
 }
 
 function planPod({ pod, isAlive }: ObservedPod): readonly RecoveryAction[] {

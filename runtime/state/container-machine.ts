@@ -5,18 +5,19 @@ import type { Container, ContainerPhase } from '../model/container.ts'
  *                  made           start            started           ended
  *   (new) creating ─────► created ─────► starting ────────► running ───────► exited
  *             │              │              │ ended (start failed)             ▲ │
- *             │              │              └──────────────────────────────────┘ │
+ *             │              │ ▲            └──────────────────────────────────┘ │
+ *             │              │ └─ unstarted: the daemon died before the runtime ran │
  *             │              │ ended: its root file system is gone (reboot) ──────┘ (to exited)
  *             └──────────────┴───────────────► removing ◄─────────────────────── remove ──► (forgotten)
  *
  * A running container is stopped before it can be removed.
  */
-export type ContainerEvent = 'made' | 'start' | 'started' | 'ended' | 'remove'
+export type ContainerEvent = 'made' | 'start' | 'started' | 'unstarted' | 'ended' | 'remove'
 
 const table: Readonly<Record<ContainerPhase, Partial<Readonly<Record<ContainerEvent, ContainerPhase>>>>> = {
   creating: { made: 'created', remove: 'removing' },
   created: { start: 'starting', ended: 'exited', remove: 'removing' },
-  starting: { started: 'running', ended: 'exited' },
+  starting: { started: 'running', unstarted: 'created', ended: 'exited' },
   running: { started: 'running', ended: 'exited' },
   exited: { remove: 'removing' },
   removing: { remove: 'removing' },

@@ -53,12 +53,54 @@ const podTable: Readonly<Record<PodPhase, Readonly<Record<PodEvent, PodPhase | '
 const containerTable: Readonly<
   Record<ContainerPhase, Readonly<Record<ContainerEvent, ContainerPhase | 'refused'>>>
 > = {
-  creating: { made: 'created', start: 'refused', started: 'refused', ended: 'refused', remove: 'removing' },
-  created: { made: 'refused', start: 'starting', started: 'refused', ended: 'exited', remove: 'removing' },
-  starting: { made: 'refused', start: 'refused', started: 'running', ended: 'exited', remove: 'refused' },
-  running: { made: 'refused', start: 'refused', started: 'running', ended: 'exited', remove: 'refused' },
-  exited: { made: 'refused', start: 'refused', started: 'refused', ended: 'refused', remove: 'removing' },
-  removing: { made: 'refused', start: 'refused', started: 'refused', ended: 'refused', remove: 'removing' },
+  creating: {
+    made: 'created',
+    start: 'refused',
+    started: 'refused',
+    unstarted: 'refused',
+    ended: 'refused',
+    remove: 'removing',
+  },
+  created: {
+    made: 'refused',
+    start: 'starting',
+    started: 'refused',
+    unstarted: 'refused',
+    ended: 'exited',
+    remove: 'removing',
+  },
+  starting: {
+    made: 'refused',
+    start: 'refused',
+    started: 'running',
+    unstarted: 'created',
+    ended: 'exited',
+    remove: 'refused',
+  },
+  running: {
+    made: 'refused',
+    start: 'refused',
+    started: 'running',
+    unstarted: 'refused',
+    ended: 'exited',
+    remove: 'refused',
+  },
+  exited: {
+    made: 'refused',
+    start: 'refused',
+    started: 'refused',
+    unstarted: 'refused',
+    ended: 'refused',
+    remove: 'removing',
+  },
+  removing: {
+    made: 'refused',
+    start: 'refused',
+    started: 'refused',
+    unstarted: 'refused',
+    ended: 'refused',
+    remove: 'removing',
+  },
 }
 
 function outcome<T>(run: () => T): T | 'refused' {
