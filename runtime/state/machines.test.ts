@@ -13,7 +13,6 @@ const podTable: Readonly<Record<PodPhase, Readonly<Record<PodEvent, PodPhase | '
     abandoned: 'notready',
     stop: 'stopping',
     stopped: 'refused',
-    lost: 'refused',
     remove: 'refused',
   },
   ready: {
@@ -21,7 +20,6 @@ const podTable: Readonly<Record<PodPhase, Readonly<Record<PodEvent, PodPhase | '
     abandoned: 'refused',
     stop: 'stopping',
     stopped: 'refused',
-    lost: 'notready',
     remove: 'refused',
   },
   stopping: {
@@ -29,7 +27,6 @@ const podTable: Readonly<Record<PodPhase, Readonly<Record<PodEvent, PodPhase | '
     abandoned: 'refused',
     stop: 'stopping',
     stopped: 'notready',
-    lost: 'notready',
     remove: 'refused',
   },
   notready: {
@@ -37,7 +34,6 @@ const podTable: Readonly<Record<PodPhase, Readonly<Record<PodEvent, PodPhase | '
     abandoned: 'refused',
     stop: 'stopping',
     stopped: 'refused',
-    lost: 'notready',
     remove: 'removing',
   },
   removing: {
@@ -45,7 +41,6 @@ const podTable: Readonly<Record<PodPhase, Readonly<Record<PodEvent, PodPhase | '
     abandoned: 'refused',
     stop: 'refused',
     stopped: 'refused',
-    lost: 'refused',
     remove: 'removing',
   },
 }

@@ -4,18 +4,18 @@ import type { Pod, PodPhase } from '../model/pod.ts'
 /**
  *                 made               stop                 stopped
  *   (new) creating ────────► ready ────────► stopping ──────────► notready ─┐
- *            │ │               │ lost            ▲                  ▲ │ │   │ remove
- *            │ └───────────────┼─────────────────┘ stop             │ │ │   ▼
- *            └─────────────────┴────────────────────────────────────┘ │ │ removing ──► (forgotten)
- *              abandoned: undo failed, or its namespaces are gone      └─┘ stop
+ *            │ │                                 ▲                  ▲ │ │   │ remove
+ *            │ └─────────────────────────────────┘ stop             │ │ │   ▼
+ *            └──────────────────────────────────────────────────────┘ │ │ removing ──► (forgotten)
+ *              abandoned: undo failed                                 └─┘ stop
  */
-export type PodEvent = 'made' | 'abandoned' | 'stop' | 'stopped' | 'lost' | 'remove'
+export type PodEvent = 'made' | 'abandoned' | 'stop' | 'stopped' | 'remove'
 
 const table: Readonly<Record<PodPhase, Partial<Readonly<Record<PodEvent, PodPhase>>>>> = {
   creating: { made: 'ready', abandoned: 'notready', stop: 'stopping' },
-  ready: { stop: 'stopping', lost: 'notready' },
-  stopping: { stop: 'stopping', stopped: 'notready', lost: 'notready' },
-  notready: { stop: 'stopping', lost: 'notready', remove: 'removing' },
+  ready: { stop: 'stopping' },
+  stopping: { stop: 'stopping', stopped: 'notready' },
+  notready: { stop: 'stopping', remove: 'removing' },
   removing: { remove: 'removing' },
 }
 
