@@ -8,10 +8,10 @@ const only = (name, allowed) => ({
 
 /** The rooms from top to bottom: each may use those below it, and its neighbours in the same row. */
 const rooms = [
-  ['recovery'],
+  ['recovery', 'checkpoints', 'sessions'],
   ['pods'],
   ['containers', 'node'],
-  ['images', 'oci', 'host', 'stats'],
+  ['images', 'oci', 'host', 'stats', 'events', 'plugins'],
   ['state'],
   ['model'],
 ]

@@ -6,16 +6,19 @@ import type { Ids } from '#base/ids'
 import type { Log } from '#base/log'
 import { readExitFile } from '#shim/exit-file'
 import { createHost } from '#shim/lighter-host'
+import { checkpointOperations } from './checkpoints/checkpoint-operations.ts'
 import { claimDirectories } from './claim.ts'
 import { containerOperations } from './containers/container-operations.ts'
 import type { Engine, EngineService } from './engine.ts'
 import type { EngineConfig } from './engine-config.ts'
 import { createEngineParts, type EngineParts } from './engine-parts.ts'
+import { eventOperations } from './events/event-operations.ts'
 import { gatherHostFacts, type HostFacts } from './host/host-facts.ts'
 import type { Owner } from './model/pod.ts'
 import { nodeOperations } from './node/node-status.ts'
 import { podOperations } from './pods/pod-operations.ts'
 import { recover } from './recovery/recover.ts'
+import { sessionOperations } from './sessions/session-operations.ts'
 import { createPaths } from './state/paths.ts'
 import { createContainerStats } from './stats/container-stats.ts'
 
@@ -87,6 +90,15 @@ function lazyEngine(engine: () => Engine): Engine {
     get node() {
       return engine().node
     },
+    get sessions() {
+      return engine().sessions
+    },
+    get events() {
+      return engine().events
+    },
+    get checkpoints() {
+      return engine().checkpoints
+    },
   }
 }
 
@@ -121,5 +133,8 @@ function createEngine(deps: EngineDeps, { parts, facts }: Running, owner: Owner)
       network,
       cgroups: facts.cgroups,
     }),
+    sessions: sessionOperations({ containers }, owner),
+    events: eventOperations({ pods: pods.table, containers: containers.table }, owner),
+    checkpoints: checkpointOperations({ pods, containers }, owner),
   }
 }

@@ -1,8 +1,12 @@
 import type { Ctx } from '#base/context'
 import type { ContainerId, PodId } from '#base/ids'
+import type { CheckpointOperations } from './model/checkpoint.ts'
 import type { Container, ContainerConfig } from './model/container.ts'
+import type { EventOperations } from './model/event.ts'
 import type { Image, ImageId, RegistryAuth, StoreUsage } from './model/image.ts'
+import type { LinuxResources } from './model/linux.ts'
 import type { Owner, Pod, PodConfig } from './model/pod.ts'
+import type { SessionOperations } from './model/session.ts'
 import type { ContainerStats } from './model/stats.ts'
 
 /**
@@ -15,6 +19,9 @@ export interface Engine {
   readonly images: ImageOperations
   readonly stats: StatsOperations
   readonly node: NodeOperations
+  readonly sessions: SessionOperations
+  readonly events: EventOperations
+  readonly checkpoints: CheckpointOperations
 }
 
 /** Ids given by clients may be unique prefixes: no match is `not-found`, several are `invalid-argument`. */
@@ -27,6 +34,14 @@ export interface PodOperations {
   get(id: string): Pod
   /** Never waits for anything. */
   list(filter: PodFilter): readonly Pod[]
+  /** Notes what the kubelet gave the pod's own cgroup (CRI UpdatePodSandboxResources); changes no cgroup. */
+  updateResources(ctx: Ctx, input: PodResourcesInput): Promise<void>
+}
+
+export interface PodResourcesInput {
+  readonly id: string
+  readonly overhead: LinuxResources | undefined
+  readonly resources: LinuxResources | undefined
 }
 
 export interface PodFilter {
@@ -49,6 +64,16 @@ export interface ContainerOperations {
   /** timeoutMs 0: none. Output is cut at 16 MiB per stream. Errors: `deadline-exceeded` after the time-out. */
   execSync(ctx: Ctx, input: ExecSyncInput): Promise<ExecSyncResult>
   reopenLog(ctx: Ctx, id: string): Promise<void>
+  /**
+   * Changes the limits of a created or running container; what is 0, "" or empty stays as it is. Kept for as long
+   * as the container is. Errors: `failed-precondition` in other phases, or with the kernel's reason.
+   */
+  updateResources(ctx: Ctx, input: ContainerResourcesInput): Promise<void>
+}
+
+export interface ContainerResourcesInput {
+  readonly id: string
+  readonly resources: LinuxResources
 }
 
 export interface ContainerFilter {

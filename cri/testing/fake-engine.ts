@@ -16,6 +16,9 @@ import type { Container } from '#engine/model/container'
 import type { Image, RegistryAuth } from '#engine/model/image'
 import type { Pod } from '#engine/model/pod'
 import type { ContainerStats } from '#engine/model/stats'
+import { fakeCheckpoints } from './fake-checkpoints.ts'
+import { fakeEvents } from './fake-events.ts'
+import { fakeSessions } from './fake-sessions.ts'
 import { sampleContainer, sampleContainerId, sampleImage, samplePod, samplePodId } from './samples.ts'
 
 /** An engine in memory that keeps the contract of engine.ts, and levers for tests. */
@@ -97,6 +100,9 @@ export function createFakeEngine(): FakeEngine {
     images: fakeImages(state),
     stats: fakeStats(state),
     node,
+    sessions: fakeSessions(),
+    events: fakeEvents(),
+    checkpoints: fakeCheckpoints(),
   }
   return fake
 }
@@ -117,6 +123,15 @@ function lazily(opened: () => Engine): Engine {
     },
     get node() {
       return opened().node
+    },
+    get sessions() {
+      return opened().sessions
+    },
+    get events() {
+      return opened().events
+    },
+    get checkpoints() {
+      return opened().checkpoints
     },
   }
 }
@@ -183,6 +198,12 @@ function fakePods(state: State): PodOperations {
           (filter.isReady === undefined || filter.isReady === (pod.phase === 'ready')) &&
           hasLabels(pod.config.labels, filter.labels),
       ),
+    updateResources: async (_ctx, { id, ...given }) => {
+      await Promise.resolve()
+      state.step()
+      const pod = found(lookup(pods, id), `pod sandbox "${id}"`)
+      pods.set(pod.id, { ...pod, config: { ...pod.config, ...given } })
+    },
   }
 }
 
@@ -233,6 +254,12 @@ function fakeContainers(state: State): ContainerOperations {
       await Promise.resolve()
       state.step()
       if (need(id).phase !== 'running') throw error('failed-precondition', `container ${id} does not run`)
+    },
+    updateResources: async (_ctx, { id, resources }) => {
+      await Promise.resolve()
+      state.step()
+      const one = need(id)
+      containers.set(one.id, { ...one, resources })
     },
   }
 }

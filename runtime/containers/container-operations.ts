@@ -9,6 +9,7 @@ import { createRemoveContainer } from './remove-container.ts'
 import { createReopenContainerLog } from './reopen-container-log.ts'
 import { createStartContainer } from './start-container.ts'
 import { createStopContainer } from './stop-container.ts'
+import { createUpdateContainerResources } from './update-container-resources.ts'
 
 /** The operations on the containers of one owner; the others' containers are not there. */
 export function containerOperations(deps: ContainerDeps, owner: Owner): ContainerOperations {
@@ -23,6 +24,7 @@ export function containerOperations(deps: ContainerDeps, owner: Owner): Containe
   const remove = createRemoveContainer(deps)
   const execSync = createExecSync(deps)
   const reopenLog = createReopenContainerLog(deps)
+  const updateResources = createUpdateContainerResources(deps)
   return {
     async create(ctx, input) {
       if (deps.pods.resolve(input.podId).owner !== owner) {
@@ -41,5 +43,6 @@ export function containerOperations(deps: ContainerDeps, owner: Owner): Containe
     list: filter => listContainers(deps.table, owner, filter),
     execSync: async (ctx, input) => execSync(ctx, { ...input, id: own(input.id) }),
     reopenLog: async (ctx, id) => reopenLog(ctx, own(id)),
+    updateResources: async (ctx, input) => updateResources(ctx, { ...input, id: own(input.id) }),
   }
 }
