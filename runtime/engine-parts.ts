@@ -9,6 +9,7 @@ import { readExitFile } from '#shim/exit-file'
 import type { Host } from '#shim/host'
 import { createShims } from '#shim/shims'
 import type { ContainerDeps } from './containers/container-deps.ts'
+import { createExecs } from './containers/execs.ts'
 import { createOciRuntimes } from './containers/oci-runtimes.ts'
 import { createPodContainers } from './containers/pod-containers.ts'
 import { deleteLeftContainer } from './containers/remove-container.ts'
@@ -25,6 +26,7 @@ import type { Pod } from './model/pod.ts'
 import { prepareBundle } from './oci/prepare-bundle.ts'
 import { writeExecProcess } from './oci/process-spec.ts'
 import { createRuntimeFinder } from './oci/runtime-features.ts'
+import { plannedResources, updateBundle } from './oci/update-bundle.ts'
 import { createNetworkJanitor } from './pods/network-janitor.ts'
 import type { PauseCgroup, PodDeps } from './pods/pod-deps.ts'
 import { forgetNetwork } from './pods/teardown-pod.ts'
@@ -131,10 +133,13 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     host,
     shims,
     supervisor,
+    execs: createExecs({ bundles: { writeProcess: writeExecProcess }, shims, paths, ids }),
     images,
     bundles: {
       prepare: (ctx, bundle) => prepareBundle(ctx, { facts, host }, bundle),
       writeProcess: writeExecProcess,
+      plannedResources: update => plannedResources(facts, update),
+      updateResources: update => updateBundle(facts, update),
     },
     runtimes,
     paths,

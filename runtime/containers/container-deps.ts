@@ -11,10 +11,13 @@ import type { Container } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
 import type { BundleInput, PreparedBundle } from '../oci/prepare-bundle.ts'
 import type { RuntimeFeatures } from '../oci/runtime-features.ts'
+import type { ResourcesSpec } from '../oci/spec/types.ts'
+import type { BundleUpdate } from '../oci/update-bundle.ts'
 import type { MakeOnce } from '../state/make-once.ts'
 import type { Names } from '../state/names.ts'
 import type { Paths } from '../state/paths.ts'
 import type { Table } from '../state/table.ts'
+import type { Execs } from './execs.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** What the operations on containers are made of. */
@@ -28,6 +31,7 @@ export interface ContainerDeps {
   readonly host: Host
   readonly shims: Shims
   readonly supervisor: Supervisor
+  readonly execs: Execs
   readonly images: Pick<ImageStore, 'find' | 'rootfs'>
   readonly bundles: Bundles
   readonly runtimes: OciRuntimes
@@ -48,6 +52,10 @@ export interface Bundles {
     readonly command: readonly string[]
     readonly hasTty: boolean
   }): Promise<void>
+  /** What updateResources would put into the bundle. */
+  plannedResources(update: BundleUpdate): Promise<ResourcesSpec>
+  /** Puts other limits into the bundle of a container. */
+  updateResources(update: BundleUpdate): Promise<void>
 }
 
 /** The OCI runtime of a handler, and the control groups that it makes. */
@@ -56,11 +64,20 @@ export interface OciRuntimes {
   find(ctx: Ctx, handler: string): Promise<RuntimeFeatures>
   /** `runc delete --force`; absent is fine. */
   delete(ctx: Ctx, input: { readonly handler: string; readonly id: ContainerId }): Promise<void>
+  /** Changes the control group of a running container. Errors: `failed-precondition` with the reason. */
+  update(ctx: Ctx, input: ResourcesUpdate): Promise<void>
   readonly hasSystemdCgroup: boolean
   /** Directories of a container's control groups, one per hierarchy. */
   cgroups(cgroupsPath: string): readonly string[]
   /** File that counts OOM kills in a container's cgroup; undefined without a memory controller. */
   oomPath(cgroupsPath: string): string | undefined
+}
+
+export interface ResourcesUpdate {
+  readonly handler: string
+  readonly id: ContainerId
+  readonly cgroupsPath: string
+  readonly resources: ResourcesSpec
 }
 
 /** Limits of container operations. */

@@ -7,6 +7,9 @@ import { createExecSync } from './exec-sync.ts'
 
 interface FakeSession extends ExecSession {
   readonly seen: string[]
+  /** Resolves when somebody reads the output. */
+  readonly isRead: Promise<void>
+  readonly isClosed: Promise<void>
 }
 
 /** Writes what it is given; one that hangs ends when it is killed. */
@@ -20,11 +23,24 @@ function session(
     end = resolve
   })
   if (ending !== 'hangs') end({ exitCode: ending, signal: 0 })
+  let onRead: () => void = () => undefined
+  let onClose: () => void = () => undefined
+  async function* chunks(): AsyncGenerator<OutputChunk> {
+    onRead()
+    for (const [stream, text] of output) yield { stream, data: Buffer.from(text) }
+    await exited
+  }
   return {
     seen,
     pid: 1,
     exited,
-    output: chunks(output, exited),
+    isRead: new Promise(resolve => {
+      onRead = resolve
+    }),
+    isClosed: new Promise(resolve => {
+      onClose = resolve
+    }),
+    output: chunks(),
     write: () => Promise.resolve(),
     endInput: () => undefined,
     resize: () => undefined,
@@ -34,16 +50,9 @@ function session(
     },
     close() {
       seen.push('close')
+      onClose()
     },
   }
-}
-
-async function* chunks(
-  output: readonly (readonly ['stdout' | 'stderr', string])[],
-  exited: Promise<unknown>,
-): AsyncGenerator<OutputChunk> {
-  for (const [stream, text] of output) yield { stream, data: Buffer.from(text) }
-  await exited
 }
 
 test('a command answers with its output, cut at the limit, and its exit code', async () => {
@@ -81,25 +90,26 @@ test('a command that takes too long is killed, and the error says so', async t =
   assert.deepEqual(run.seen, ['kill 9', 'close'])
 })
 
-test('a caller that leaves takes its command with it', async () => {
+test('a caller that leaves takes its command with it, whether it runs or is just being started', async () => {
   const bench = await createContainerBench()
   const { container } = await bench.addRunning()
-  const run = session([], 'hangs')
+  const input = { id: container.id, command: ['x'], timeoutMs: 0 }
+  const running = session([], 'hangs')
+  const starting = session([], 'hangs')
   const caller = new AbortController()
+  const ctx = { ...testCtx, signal: caller.signal }
+  bench.shims.onExec = () => running
+  const first = createExecSync(bench.deps)(ctx, input)
+  await running.isRead
   bench.shims.onExec = () => {
-    setImmediate(() => {
-      caller.abort()
-    })
-    return run
+    caller.abort()
+    return starting
   }
-  await assert.rejects(
-    createExecSync(bench.deps)(
-      { ...testCtx, signal: caller.signal },
-      { id: container.id, command: ['x'], timeoutMs: 0 },
-    ),
-    err => isKind(err, 'cancelled'),
-  )
-  assert.deepEqual(run.seen, ['kill 9', 'close'])
+  const second = createExecSync(bench.deps)(ctx, input)
+  await assert.rejects(first, err => isKind(err, 'cancelled'))
+  assert.deepEqual(running.seen, ['kill 9', 'close'])
+  await assert.rejects(second, err => isKind(err, 'cancelled'))
+  await starting.isClosed
 })
 
 test('nothing is executed in a container that does not run, and no empty command', async () => {

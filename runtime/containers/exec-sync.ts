@@ -1,105 +1,75 @@
 import { constants } from 'node:os'
-import { join } from 'node:path'
-import { abortError, type Ctx, throwIfAborted } from '#base/context'
+import { abortError, type Ctx } from '#base/context'
 import { RuntimeError } from '#base/errors'
-import { removePath } from '#base/files'
 import type { ExecSession } from '#shim/shim'
 import type { ContainerOperations, ExecSyncInput, ExecSyncResult } from '../engine.ts'
-import type { Container } from '../model/container.ts'
 import type { ContainerDeps } from './container-deps.ts'
+import { createCapture } from './output-capture.ts'
+import { runningContainer } from './running-container.ts'
+
+/** From SIGKILL to the end of the command; one that is stuck in the kernel is not waited for any longer. */
+const killTimeoutMs = 5_000
 
 /**
  * Runs a command in a running container and answers when it ends, with what it wrote. When time is up or the caller
- * goes, the session of the command is killed.
+ * goes, the session of the command is killed. The time of a command begins when it runs.
  */
-export function createExecSync(deps: ContainerDeps): ContainerOperations['execSync'] {
+export function createExecSync(
+  deps: Pick<ContainerDeps, 'table' | 'execs' | 'limits'>,
+): ContainerOperations['execSync'] {
   return async (ctx, input) => {
-    const container = deps.table.resolve(input.id)
-    if (container.phase !== 'running') {
-      throw new RuntimeError(
-        'failed-precondition',
-        `container "${container.id}" is ${container.phase}, not running`,
-      )
-    }
-    if (input.command.length === 0) throw new RuntimeError('invalid-argument', 'no command to execute')
-    throwIfAborted(ctx)
-    return execIn(deps, ctx, { container, input })
-  }
-}
-
-async function execIn(
-  deps: ContainerDeps,
-  ctx: Ctx,
-  { container, input }: { readonly container: Container; readonly input: ExecSyncInput },
-): Promise<ExecSyncResult> {
-  const execId = deps.ids.token()
-  const paths = deps.paths.container(container.id)
-  const processPath = join(paths.directory, `exec-${execId}.json`)
-  await deps.bundles.writeProcess({
-    bundlePath: paths.bundle,
-    path: processPath,
-    command: input.command,
-    hasTty: false,
-  })
-  try {
-    const spec = { execId, processPath, hasTty: false, hasStdin: false, isKilledOnClose: true }
-    const session = await deps.shims.exec(ctx, paths.socket, spec)
+    const container = runningContainer(deps.table, input.id)
+    const { command } = input
+    if (command.length === 0) throw new RuntimeError('invalid-argument', 'no command to execute')
+    const session = await deps.execs.start(ctx, {
+      container,
+      command,
+      purpose: 'sync',
+      hasTty: false,
+      hasStdin: false,
+    })
     try {
-      return await collect(deps, ctx, { session, input })
+      return await collect(ctx, { session, input, limit: deps.limits.execSyncBytes })
     } finally {
       session.close()
     }
-  } finally {
-    await removePath(processPath)
   }
 }
 
-async function collect(
-  deps: ContainerDeps,
-  ctx: Ctx,
-  { session, input }: { readonly session: ExecSession; readonly input: ExecSyncInput },
-): Promise<ExecSyncResult> {
+interface Collecting {
+  readonly session: ExecSession
+  readonly input: ExecSyncInput
+  readonly limit: number
+}
+
+async function collect(ctx: Ctx, { session, input, limit }: Collecting): Promise<ExecSyncResult> {
   const signals = input.timeoutMs > 0 ? [ctx.signal, AbortSignal.timeout(input.timeoutMs)] : [ctx.signal]
   const signal = AbortSignal.any(signals)
+  let giveUp: NodeJS.Timeout | undefined
   const kill = (): void => {
     session.kill(constants.signals.SIGKILL)
+    giveUp = setTimeout(() => {
+      session.close()
+    }, killTimeoutMs)
   }
   signal.addEventListener('abort', kill, { once: true })
   if (signal.aborted) kill()
   try {
-    const limit = deps.limits.execSyncBytes
     const output = { stdout: createCapture(limit), stderr: createCapture(limit) }
     for await (const { stream, data } of session.output) output[stream].add(data)
     const { exitCode } = await session.exited
     if (signal.aborted) throw abortError(signal)
     return { stdout: output.stdout.bytes(), stderr: output.stderr.bytes(), exitCode }
   } catch (err) {
-    if (!signal.aborted) throw err
-    const failure = abortError(signal)
-    const command = input.command.join(' ')
-    throw new RuntimeError(
-      failure.kind,
-      `command "${command}" in container "${input.id}": ${failure.message}`,
-      {
-        cause: err,
-      },
-    )
+    throw signal.aborted ? aborted(signal, input, err) : err
   } finally {
+    clearTimeout(giveUp)
     signal.removeEventListener('abort', kill)
   }
 }
 
-/** Keeps the first `limit` bytes of a stream and forgets the rest. */
-function createCapture(limit: number): { add(data: Buffer): void; bytes(): Buffer } {
-  const chunks: Buffer[] = []
-  let size = 0
-  return {
-    add(data) {
-      const kept = data.subarray(0, limit - size)
-      if (kept.length === 0) return
-      chunks.push(kept)
-      size += kept.length
-    },
-    bytes: () => Buffer.concat(chunks),
-  }
+function aborted(signal: AbortSignal, input: ExecSyncInput, cause: unknown): RuntimeError {
+  const { kind, message } = abortError(signal)
+  const command = input.command.join(' ')
+  return new RuntimeError(kind, `command "${command}" in container "${input.id}": ${message}`, { cause })
 }

@@ -3,6 +3,7 @@ import { createIds } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import { silentLog } from '#base/log'
 import type { ContainerDeps } from '../containers/container-deps.ts'
+import { createExecs } from '../containers/execs.ts'
 import { createSupervisor } from '../containers/supervisor.ts'
 import type { EngineLimits } from '../engine-config.ts'
 import type { Container } from '../model/container.ts'
@@ -65,10 +66,18 @@ export async function createContainerBench(): Promise<ContainerBench> {
     host,
     shims,
     supervisor,
+    execs: createExecs({
+      bundles: { writeProcess: () => Promise.resolve() },
+      shims,
+      paths,
+      ids: createIds(),
+    }),
     images: fakeImages(calls),
     bundles: {
       prepare: () => Promise.reject(new Error('not in this test')),
       writeProcess: () => Promise.resolve(),
+      plannedResources: () => Promise.resolve({ devices: [] }),
+      updateResources: ({ bundlePath }) => Promise.resolve(void calls.push(`update bundle ${bundlePath}`)),
     },
     runtimes: fakeRuntimes(calls),
     paths,
@@ -131,6 +140,7 @@ function fakeRuntimes(calls: string[]): ContainerDeps['runtimes'] {
         hasIdmappedMounts: false,
       }),
     delete: (_ctx, { id }) => Promise.resolve(void calls.push(`delete ${id}`)),
+    update: (_ctx, { id }) => Promise.resolve(void calls.push(`update ${id}`)),
     hasSystemdCgroup: false,
     cgroups: path => [`/cgroup${path}`],
     oomPath: () => undefined,
