@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run lighter, and says what and why. Does nothing when all is there.
 #   scripts/setup.sh           to build and run
-#   scripts/setup.sh --test    also what the end-to-end tests need: crictl and the CRI definition, built with Go
+#   scripts/setup.sh --test    also what the end-to-end tests need: crictl, critest and the CRI definition, built with Go
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -94,18 +94,22 @@ install_node_modules() {
 # The tools of e2e/tools at their pinned versions; built again only when a version changes.
 install_go_tools() {
   if ! has go; then
-    say 'Go is not installed: tests that need crictl or the CRI definition will be skipped'
+    say 'Go is not installed: tests that need crictl, critest or the CRI definition will be skipped'
     return 0
   fi
-  local stamp=.cache/bin/crictl.sum wanted
+  local stamp=.cache/bin/go-tools.sum wanted
   wanted=$(cat e2e/tools/go.sum e2e/tools/cri-api/go.sum e2e/tools/go.mod e2e/tools/cri-api/go.mod | sha256sum)
-  if [ -x .cache/bin/crictl ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
-  say 'go build crictl: the client that the end-to-end tests use (a minute, once)'
+  if [ -x .cache/bin/crictl ] && [ -x .cache/bin/critest ] && [ -x .cache/bin/ginkgo ] &&
+    [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+  say 'go build crictl, critest and ginkgo: client and conformance suite of the end-to-end tests (two minutes, once)'
   mkdir -p .cache/bin
-  local version
+  local version flags
   version=$(cd e2e/tools && go list -m -f '{{.Version}}' sigs.k8s.io/cri-tools)
-  (cd e2e/tools && go build -trimpath -ldflags "-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$version" \
-    -o ../../.cache/bin/crictl sigs.k8s.io/cri-tools/cmd/crictl)
+  flags=(-trimpath -ldflags "-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$version")
+  (cd e2e/tools && go build "${flags[@]}" -o ../../.cache/bin/crictl sigs.k8s.io/cri-tools/cmd/crictl)
+  # critest is a test binary; it starts itself several times through ginkgo when it runs in parallel.
+  (cd e2e/tools && go test -c "${flags[@]}" -o ../../.cache/bin/critest sigs.k8s.io/cri-tools/cmd/critest)
+  (cd e2e/tools && go build "${flags[@]}" -o ../../.cache/bin/ginkgo github.com/onsi/ginkgo/v2/ginkgo)
   (cd e2e/tools/cri-api && go mod download k8s.io/cri-api)
   echo "$wanted" >"$stamp"
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 export const projectDir = join(import.meta.dirname, '..', '..', '..')
 export const lighterdPath = join(projectDir, 'bin', 'lighterd')
 export const lighterPath = join(projectDir, 'bin', 'lighter')
-export const crictlPath = join(projectDir, '.cache', 'bin', 'crictl')
+/** Programs that scripts/setup.sh --test builds. */
+export const cacheBinDir = join(projectDir, '.cache', 'bin')
+export const crictlPath = join(cacheBinDir, 'crictl')
 /** Where distributions put the CNI plugins, in the order of lighterd's default. */
 export const cniBinDirs = ['/opt/cni/bin', '/usr/lib/cni'] as const

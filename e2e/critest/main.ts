@@ -1,0 +1,103 @@
+import { cp, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { createAuditor } from '../harness/auditor.ts'
+import { closeWorld, openWorld, type World } from '../harness/world.ts'
+import { prepareForSuite, withSuiteNode } from './node.ts'
+import type { SpecOutcome } from './report.ts'
+import { runSuite, whyNoCritest } from './suite.ts'
+
+const usage = `Runs the upstream conformance suite (critest) against a lighterd of its own and sums it up.
+
+  npm run critest                    the release that e2e/tools/go.mod pins
+  CRITEST=PATH npm run critest       another critest binary
+      --repeat N (1)     so many times
+      --parallel N (1)   so many specs at once
+      --focus REGEXP     only specs whose name matches
+      --websocket        exec, attach and port-forward over WebSocket instead of SPDY
+      --keep DIR         copies the logs and reports there
+      --log-level LEVEL  of the daemon (info)
+
+The exit code is 0 if no spec failed but those that cannot pass anywhere offline, and nothing was left behind.
+`
+
+const { values } = parseArgs({
+  options: {
+    repeat: { type: 'string', default: '1' },
+    parallel: { type: 'string', default: '1' },
+    focus: { type: 'string' },
+    websocket: { type: 'boolean', default: false },
+    keep: { type: 'string' },
+    'log-level': { type: 'string', default: 'info' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+if (values.help) process.stdout.write(usage)
+else process.exitCode = (await main()) ? 0 : 1
+
+async function main(): Promise<boolean> {
+  const reason = await whyNoCritest()
+  if (reason !== false) {
+    process.stderr.write(`critest: ${reason}: install it and run scripts/setup.sh --test\n`)
+    return false
+  }
+  const world = await openWorld({ logLevel: values['log-level'] })
+  try {
+    await prepareForSuite(world)
+    let isGood = true
+    for (let round = 1; round <= Number(values.repeat); round++) {
+      isGood = (await runRound(world, round)) && isGood
+    }
+    return isGood
+  } finally {
+    await closeWorld(world)
+  }
+}
+
+async function runRound(world: World, round: number): Promise<boolean> {
+  const workDir = join(world.scratch.dir, `critest-${String(round)}`)
+  await mkdir(workDir)
+  const auditor = createAuditor(world.scratch)
+  await auditor.baseline()
+  const images = await world.cri.listImages()
+  try {
+    const outcomes = await withSuiteNode(() =>
+      runSuite({
+        socketPath: world.scratch.socketPath,
+        workDir,
+        focus: values.focus,
+        parallel: Number(values.parallel),
+        isWebSocket: values.websocket,
+      }),
+    )
+    print(outcomes, round)
+    for (const id of await world.cri.listImages()) if (!images.includes(id)) await world.cri.removeImage(id)
+    await auditor.assertNothingLeft()
+    return outcomes.every(outcome => outcome.state !== 'failed')
+  } catch (err) {
+    process.stdout.write(`round ${String(round)}: ${err instanceof Error ? err.message : String(err)}\n`)
+    return false
+  } finally {
+    if (values.keep !== undefined) {
+      const keep = join(values.keep, `round-${String(round)}`)
+      await mkdir(keep, { recursive: true })
+      for (const name of ['critest.log', 'report.json']) await cp(join(workDir, name), join(keep, name))
+      await cp(join(world.scratch.dir, 'lighterd.log'), join(keep, 'lighterd.log'))
+    }
+  }
+}
+
+function print(outcomes: readonly SpecOutcome[], round: number): void {
+  const of = (state: SpecOutcome['state']) => outcomes.filter(outcome => outcome.state === state)
+  const seconds = outcomes.reduce((total, outcome) => total + outcome.seconds, 0)
+  const lines = [
+    ...of('failed').map(
+      ({ name, message }) => `failed: ${name}\n    ${message.trim().split('\n').join('\n    ')}`,
+    ),
+    ...of('skipped').map(({ name, message }) => `skipped: ${name}: ${message.split('\n')[0] ?? ''}`),
+    `round ${String(round)}: ${String(of('passed').length)} passed, ${String(of('failed').length)} failed, ` +
+      `${String(of('skipped').length)} skipped in ${seconds.toFixed(0)} s`,
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}

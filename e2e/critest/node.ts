@@ -1,0 +1,61 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { eventually } from '../harness/eventually.ts'
+import { listDirectory, readText } from '../harness/files.ts'
+import { mustRun } from '../harness/program.ts'
+import { cgroupDirs } from '../harness/scratch.ts'
+import type { World } from '../harness/world.ts'
+import { createTestImages, writeMirrors } from './test-images.ts'
+
+/** Through 127.0.0.1 a host port is reached only with this setting; a node has it from its operator. */
+const routeLocalnet = '/proc/sys/net/ipv4/conf/all/route_localnet'
+/** Of the segments that the suite makes and forgets. */
+const segmentBytes = '1048576'
+/** Parent of the pods that name no cgroup, as those of the suite. */
+const defaultCgroup = '/lighter'
+const cgroupTimeoutMs = 15_000
+
+/** Puts the images of the suite into the world's registry and shows the daemon the way to them. */
+export async function prepareForSuite({ scratch, registry }: World): Promise<void> {
+  await createTestImages(registry)
+  await writeMirrors(scratch.certsDir, registry.host)
+}
+
+/** Runs `body` on a node as the suite wants it, and takes away what the suite itself leaves behind. */
+export async function withSuiteNode<T>(body: () => Promise<T>): Promise<T> {
+  const [setting, segments, cgroups] = await Promise.all([
+    readFile(routeLocalnet, 'utf8'),
+    forgottenSegments(),
+    podCgroups(),
+  ])
+  await writeFile(routeLocalnet, '1')
+  try {
+    const result = await body()
+    await eventually(
+      'the cgroups of the suite are gone',
+      async () => (await podCgroups()).every(path => cgroups.includes(path)),
+      cgroupTimeoutMs,
+    )
+    return result
+  } finally {
+    await writeFile(routeLocalnet, setting)
+    for (const id of await forgottenSegments()) {
+      if (!segments.includes(id)) await mustRun(['ipcrm', '-m', id])
+    }
+  }
+}
+
+/** Ids of shared memory segments as the suite makes them, with no process attached. */
+async function forgottenSegments(): Promise<readonly string[]> {
+  const lines = (await readText('/proc/sysvipc/shm')).split('\n').map(line => line.trim().split(/\s+/))
+  return lines
+    .filter(([, , , bytes, , , users]) => bytes === segmentBytes && users === '0')
+    .map(([, id]) => id ?? '')
+}
+
+async function podCgroups(): Promise<readonly string[]> {
+  const dirs = await cgroupDirs(defaultCgroup)
+  const names = await Promise.all(
+    dirs.map(async dir => (await listDirectory(dir)).filter(name => /^[0-9a-f]{64}$/.test(name))),
+  )
+  return names.flatMap((found, index) => found.map(name => `${dirs[index] ?? ''}/${name}`))
+}
