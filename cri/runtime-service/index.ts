@@ -9,6 +9,7 @@ import { removeContainer } from './container/remove-container.ts'
 import { reopenContainerLog } from './container/reopen-container-log.ts'
 import { startContainer } from './container/start-container.ts'
 import { stopContainer } from './container/stop-container.ts'
+import { updateContainerResources } from './container/update-container-resources.ts'
 import { runtimeConfig } from './node/runtime-config.ts'
 import { status } from './node/status.ts'
 import { updateRuntimeConfig } from './node/update-runtime-config.ts'
@@ -18,6 +19,7 @@ import { podSandboxStatus } from './sandbox/pod-sandbox-status.ts'
 import { removePodSandbox } from './sandbox/remove-pod-sandbox.ts'
 import { runPodSandbox } from './sandbox/run-pod-sandbox.ts'
 import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts'
+import { updatePodSandboxResources } from './sandbox/update-pod-sandbox-resources.ts'
 import { execSync } from './session/exec-sync.ts'
 import { containerStats } from './stats/container-stats.ts'
 import { listContainerStats } from './stats/list-container-stats.ts'
@@ -26,7 +28,6 @@ import { listContainerStats } from './stats/list-container-stats.ts'
 export const unbuiltRuntimeMethods = [
   rpc.StreamPodSandboxes,
   rpc.StreamContainers,
-  rpc.UpdateContainerResources,
   rpc.Exec,
   rpc.Attach,
   rpc.PortForward,
@@ -41,7 +42,6 @@ export const unbuiltRuntimeMethods = [
   rpc.ListMetricDescriptors,
   rpc.ListPodSandboxMetrics,
   rpc.StreamPodSandboxMetrics,
-  rpc.UpdatePodSandboxResources,
 ] as const
 
 /** RPC → handler. */
@@ -60,6 +60,8 @@ export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
       served(gate, rpc.RemoveContainer, removeContainer(deps)),
       served(gate, rpc.ListContainers, listContainers(deps)),
       served(gate, rpc.ContainerStatus, containerStatus(deps)),
+      served(gate, rpc.UpdateContainerResources, updateContainerResources(deps)),
+      served(gate, rpc.UpdatePodSandboxResources, updatePodSandboxResources(deps)),
       served(gate, rpc.ReopenContainerLog, reopenContainerLog(deps)),
       served(gate, rpc.ExecSync, execSync(deps)),
       served(gate, rpc.ContainerStats, containerStats(deps)),

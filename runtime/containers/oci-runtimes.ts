@@ -6,6 +6,7 @@ import { cgroupDirectories, oomPath } from '../host/cgroup-paths.ts'
 import type { CgroupLayout } from '../host/cgroups.ts'
 import { deleteContainer } from '../oci/delete-container.ts'
 import type { RuntimeFinder } from '../oci/runtime-features.ts'
+import { updateContainer } from '../oci/update-container.ts'
 import type { OciRuntimes } from './container-deps.ts'
 
 export interface OciRuntimesDeps {
@@ -36,6 +37,17 @@ export function createOciRuntimes(deps: OciRuntimesDeps): OciRuntimes {
         id,
         runtimePath: path,
         runtimeRoot,
+        timeoutMs: deps.config.limits.runtimeTimeoutMs,
+      })
+    },
+    async update(ctx, { handler, id, resources }) {
+      const { path } = await deps.finder.find(ctx, configuredPath(handler))
+      await updateContainer(ctx, deps.programs, {
+        id,
+        runtimePath: path,
+        runtimeRoot: deps.runtimeRoot,
+        hasSystemdCgroup: deps.cgroups.driver === 'systemd',
+        resources,
         timeoutMs: deps.config.limits.runtimeTimeoutMs,
       })
     },

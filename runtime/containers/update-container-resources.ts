@@ -1,9 +1,50 @@
-import { RuntimeError } from '#base/errors'
+import { type Ctx, detached, orAborted } from '#base/context'
+import { RuntimeError, withContext } from '#base/errors'
+import type { ContainerId } from '#base/ids'
 import type { ContainerOperations } from '../engine.ts'
+import type { LinuxResources } from '../model/linux.ts'
+import { mergeResources } from '../oci/merge-resources.ts'
 import type { ContainerDeps } from './container-deps.ts'
 
-/** Changes the limits of a created or running container. */
-export function createUpdateContainerResources(_deps: ContainerDeps): ContainerOperations['updateResources'] {
-  return (_ctx, { id }) =>
-    Promise.reject(new RuntimeError('unimplemented', `resources of container "${id}" cannot be changed yet`))
+/**
+ * Changes the limits of a created or running container. The kernel has them first, then the bundle, then the record:
+ * what is reported is in force. Goes on without its caller.
+ */
+export function createUpdateContainerResources(deps: ContainerDeps): ContainerOperations['updateResources'] {
+  return async (ctx, input) => {
+    const { id } = deps.table.resolve(input.id)
+    const own = detached(ctx, deps.limits.runtimeTimeoutMs)
+    await orAborted(
+      ctx,
+      deps.locks.run(id, () => updateResources(deps, own, { id, change: input.resources })),
+    )
+  }
+}
+
+async function updateResources(
+  deps: ContainerDeps,
+  ctx: Ctx,
+  { id, change }: { readonly id: ContainerId; readonly change: LinuxResources },
+): Promise<void> {
+  const container = deps.table.resolve(id)
+  if (container.phase !== 'created' && container.phase !== 'running') {
+    throw new RuntimeError(
+      'failed-precondition',
+      `container "${id}" is ${container.phase}: its resources cannot be changed`,
+    )
+  }
+  const resources = mergeResources(container.resources, change)
+  const update = { bundlePath: deps.paths.container(id).bundle, resources }
+  try {
+    const spec = await deps.bundles.plannedResources(update)
+    if (container.phase === 'running') {
+      const handler = deps.pods.resolve(container.podId).runtimeHandler
+      const { cgroupsPath } = container
+      await deps.runtimes.update(ctx, { handler, id, cgroupsPath, resources: spec })
+    }
+    await deps.bundles.updateResources(update)
+  } catch (err) {
+    throw withContext(`cannot change the resources of container "${id}"`, err)
+  }
+  await deps.table.update(id, current => ({ ...current, resources }), { mayOutrunDisk: true })
 }

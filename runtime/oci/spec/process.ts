@@ -3,6 +3,7 @@ import { RuntimeError } from '#base/errors'
 import type { OomScoreFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig } from '../../model/container.ts'
 import type { ImageConfig } from '../../model/image.ts'
+import type { LinuxResources } from '../../model/linux.ts'
 import { selinuxLabels } from './selinux.ts'
 import type { SpecInput } from './spec-input.ts'
 import type { CapabilitySpec, ProcessSpec } from './types.ts'
@@ -15,7 +16,7 @@ export function containerProcess(input: SpecInput, capabilities: CapabilitySpec)
   const { config, image } = input
   const { security } = config
   const labels = selinuxLabels(config, input.facts)
-  const oomScoreAdj = oomScore(config, input.facts.oomScore)
+  const oomScoreAdj = processOomScore(config.resources, input.facts.oomScore)
   return {
     terminal: config.hasTty,
     user: {
@@ -81,8 +82,12 @@ function refuseNul(field: string, text: string): void {
   if (text.includes('\0')) throw new RuntimeError('invalid-argument', `${field} contains a NUL character`)
 }
 
-function oomScore(config: ContainerConfig, facts: OomScoreFacts): number | undefined {
-  const wanted = config.resources?.oomScoreAdj
+/** As asked for; where the daemon may not lower the score, not below its own. undefined: none was asked for. */
+export function processOomScore(
+  resources: Pick<LinuxResources, 'oomScoreAdj'> | undefined,
+  facts: OomScoreFacts,
+): number | undefined {
+  const wanted = resources?.oomScoreAdj
   if (wanted === undefined) return undefined
   if (wanted < oomScoreRange.min || wanted > oomScoreRange.max) {
     throw new RuntimeError('invalid-argument', `oom_score_adj ${wanted} is outside of -1000 to 1000`)

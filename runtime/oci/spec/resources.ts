@@ -14,15 +14,17 @@ interface ResourcesInput {
 /** cgroup settings of a container: limits that were set, and the device list, which denies by default. */
 export function containerResources(input: ResourcesInput): ResourcesSpec {
   const devices = deviceRules(input)
-  const wanted = input.resources
-  if (!wanted) return { devices }
+  return input.resources ? { devices, ...limitsSpec(input.resources, input.cgroups) } : { devices }
+}
+
+/** The limits alone, of what is set. Errors: `invalid-argument` names the field, `failed-precondition` on v1. */
+export function limitsSpec(wanted: LinuxResources, cgroups: CgroupLayout): Omit<ResourcesSpec, 'devices'> {
   checkValues(wanted)
-  const memory = memoryLimits(wanted, input.cgroups)
+  const memory = memoryLimits(wanted, cgroups)
   const cpu = cpuLimits(wanted)
-  const hugepageLimits = hugepages(wanted, input.cgroups)
-  const unified = unifiedKeys(wanted, input.cgroups)
+  const hugepageLimits = hugepages(wanted, cgroups)
+  const unified = unifiedKeys(wanted, cgroups)
   return {
-    devices,
     ...(memory ? { memory } : {}),
     ...(cpu ? { cpu } : {}),
     ...(hugepageLimits.length > 0 ? { hugepageLimits } : {}),

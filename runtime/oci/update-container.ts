@@ -1,0 +1,40 @@
+import type { Ctx } from '#base/context'
+import { RuntimeError } from '#base/errors'
+import type { Programs } from '#base/programs'
+import type { ResourcesSpec } from './spec/types.ts'
+
+interface UpdateInput {
+  readonly id: string
+  /** Absolute. */
+  readonly runtimePath: string
+  readonly runtimeRoot: string
+  readonly hasSystemdCgroup: boolean
+  /** All limits: the OCI runtime notes what it is given as the whole. */
+  readonly resources: ResourcesSpec
+  readonly timeoutMs: number
+}
+
+const limits = { messageLength: 500 } as const
+
+/**
+ * Changes the control group of a running container. The device list stays as it is. Errors: `failed-precondition`
+ * with the OCI runtime's, and mostly the kernel's, reason; then the former limits are in force.
+ */
+export async function updateContainer(ctx: Ctx, programs: Programs, input: UpdateInput): Promise<void> {
+  const { devices: _devices, ...resources } = input.resources
+  const result = await programs.run(ctx, {
+    argv: [
+      input.runtimePath,
+      ...['--root', input.runtimeRoot],
+      ...(input.hasSystemdCgroup ? ['--systemd-cgroup'] : []),
+      ...['update', '--resources', '-', input.id],
+    ],
+    env: [],
+    stdin: JSON.stringify(resources),
+    timeoutMs: input.timeoutMs,
+    mayFinish: true,
+  })
+  if (result.exitCode === 0) return
+  const text = result.stderr.toString().trim().slice(-limits.messageLength)
+  throw new RuntimeError('failed-precondition', `${input.runtimePath} update failed: ${text}`)
+}
