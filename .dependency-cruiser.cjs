@@ -51,19 +51,28 @@ module.exports = {
       name: 'leaves-know-the-floor-only',
       severity: 'error',
       from: { path: '^(cni|shim/client)/' },
-      to: { path: '^(cri|runtime/(?!base/)|e2e|deploy)' },
+      to: { path: '^(cri|nri|runtime/(?!base/)|e2e|deploy)' },
     },
     {
       name: 'rooms-know-no-door',
       severity: 'error',
       from: { path: '^runtime/' },
-      to: { path: '^(cri|e2e|deploy)/' },
+      to: { path: '^(cri|nri|e2e|deploy)/' },
     },
     {
       name: 'doors-see-the-engine-only',
       severity: 'error',
       from: { path: '^cri/', pathNot: '^cri/daemon' },
       to: { path: '^(cni|shim|runtime)/', pathNot: '^runtime/(base/|model/|engine(-config)?\\.ts$)' },
+    },
+    {
+      name: 'plugins-see-their-port-only',
+      severity: 'error',
+      from: { path: '^nri/', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: '^(cni|shim|cri|runtime)/',
+        pathNot: '^runtime/(base/|model/|plugins/|oci/spec/types\\.ts$|engine(-config)?\\.ts$)',
+      },
     },
     {
       name: 'model-is-pure',
@@ -76,6 +85,7 @@ module.exports = {
     only('protobufjs', '^(cri/grpc/)'),
     only('pino', '^cri/logging\\.ts$'),
     only('js-yaml', '^cri/config/'),
+    only('ws', '^cri/streaming/'),
   ],
   options: {
     tsPreCompilationDeps: true,
