@@ -2,6 +2,7 @@ import { createClock } from '#base/clock'
 import type { Ctx } from '#base/context'
 import { createIds } from '#base/ids'
 import { createEngineService } from '#engine/create-engine'
+import { noPlugins } from '#engine/plugins/no-plugins'
 import type { Config } from './config/defaults.ts'
 import { toEngineConfig } from './config/engine-config.ts'
 import { type Daemon, runDaemon } from './run-daemon.ts'
@@ -19,6 +20,7 @@ export function startDaemon(ctx: Ctx, { config, programsDir }: DaemonInput): Pro
     log: ctx.log,
     clock: createClock(),
     ids: createIds(),
+    plugins: noPlugins,
   })
   return runDaemon(ctx, { config, engine })
 }

@@ -12,10 +12,11 @@ import { containerOperations } from './containers/container-operations.ts'
 import type { Engine, EngineService } from './engine.ts'
 import type { EngineConfig } from './engine-config.ts'
 import { createEngineParts, type EngineParts } from './engine-parts.ts'
-import { eventOperations } from './events/event-operations.ts'
+import { createJournal, type Journal } from './events/journal.ts'
 import { gatherHostFacts, type HostFacts } from './host/host-facts.ts'
 import type { Owner } from './model/pod.ts'
 import { nodeOperations } from './node/node-status.ts'
+import type { Plugins } from './plugins/plugins.ts'
 import { podOperations } from './pods/pod-operations.ts'
 import { recover } from './recovery/recover.ts'
 import { sessionOperations } from './sessions/session-operations.ts'
@@ -27,11 +28,14 @@ export interface EngineDeps {
   readonly log: Log
   readonly clock: Clock
   readonly ids: Ids
+  /** noPlugins, or what extends the runtime; the engine starts and stops it. */
+  readonly plugins: Plugins
 }
 
 interface Running {
   readonly parts: EngineParts
   readonly facts: HostFacts
+  readonly journal: Journal
 }
 
 /** The engine as a service: start() makes the records, the kernel and the shims agree before anything is served. */
@@ -57,8 +61,9 @@ export function createEngineService(deps: EngineDeps): EngineService {
     },
     async start(ctx) {
       const facts = await gatherHostFacts({ cgroupDriver: config.cgroupDriver })
-      const parts = createEngineParts({ config, paths, host, facts, clock, ids, log })
-      running = { parts, facts }
+      const parts = createEngineParts({ config, paths, host, facts, clock, ids, log, plugins: deps.plugins })
+      const tables = { pods: parts.pods.table, containers: parts.containers.table }
+      running = { parts, facts, journal: createJournal({ ...tables, clock, log }) }
       await startParts(ctx, parts)
       isReady = true
     },
@@ -114,7 +119,7 @@ async function stopParts({ images, network, pods, containers }: EngineParts): Pr
   await Promise.all([images.stop(), network.stop()])
 }
 
-function createEngine(deps: EngineDeps, { parts, facts }: Running, owner: Owner): Engine {
+function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owner: Owner): Engine {
   const { images, network, pods, containers } = parts
   const operations = containerOperations(containers, owner)
   return {
@@ -133,8 +138,8 @@ function createEngine(deps: EngineDeps, { parts, facts }: Running, owner: Owner)
       network,
       cgroups: facts.cgroups,
     }),
-    sessions: sessionOperations({ containers }, owner),
-    events: eventOperations({ pods: pods.table, containers: containers.table }, owner),
+    sessions: sessionOperations({ containers, host: pods.host, ids: deps.ids }, owner),
+    events: journal.as(owner),
     checkpoints: checkpointOperations({ pods, containers }, owner),
   }
 }

@@ -27,6 +27,7 @@ import { prepareBundle } from './oci/prepare-bundle.ts'
 import { writeExecProcess } from './oci/process-spec.ts'
 import { createRuntimeFinder } from './oci/runtime-features.ts'
 import { plannedResources, updateBundle } from './oci/update-bundle.ts'
+import type { Plugins } from './plugins/plugins.ts'
 import { createNetworkJanitor } from './pods/network-janitor.ts'
 import type { PauseCgroup, PodDeps } from './pods/pod-deps.ts'
 import { forgetNetwork } from './pods/teardown-pod.ts'
@@ -46,6 +47,7 @@ export interface PartsInput {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
+  readonly plugins: Plugins
 }
 
 /** Everything the engine is made of, put together and not started. */
@@ -121,6 +123,7 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     readExitFile,
     paths,
     killLost: (ctx, container) => deleteLeftContainer({ runtimes, pods, host, shims, paths }, ctx, container),
+    onEnded: (ctx, container) => input.plugins.containerStopped(ctx, container),
     now: () => clock.now(),
     log,
   })
@@ -142,6 +145,7 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
       updateResources: update => updateBundle(facts, update),
     },
     runtimes,
+    plugins: input.plugins,
     paths,
     limits: config.limits,
     clock,
@@ -181,6 +185,7 @@ function createPodParts(
     resolvConf: pod => resolvConf(pod.config.dns),
     hasRuntimeHandler: name => handlers.has(name),
     containers: createPodContainers(containers),
+    plugins: input.plugins,
     clock,
     ids,
     log,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything from source: the CRI codec, the native programs, TypeScript, the bundles that bin/ runs.
+# Builds everything from source: the codecs, the native programs, TypeScript, the bundles that bin/ runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

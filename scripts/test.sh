@@ -87,7 +87,7 @@ if wants lint; then
   heading 'lint'
   check eslint npx --no-install eslint --max-warnings 0 .
   check biome npx --no-install biome check .
-  check dependency-cruiser npx --no-install depcruise --config .dependency-cruiser.cjs runtime cni shim cri deploy e2e
+  check dependency-cruiser npx --no-install depcruise --config .dependency-cruiser.cjs runtime cni shim nri cri deploy e2e
   check knip npx --no-install knip
 fi
 if wants native; then
@@ -96,7 +96,7 @@ if wants native; then
 fi
 if wants unit; then
   heading 'unit'
-  mapfile -t files < <(source_tests runtime cni shim/client cri deploy)
+  mapfile -t files < <(source_tests runtime cni shim/client nri cri deploy)
   node_tests 2 "${files[@]}"
 fi
 if wants e2e; then

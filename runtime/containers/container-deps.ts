@@ -13,6 +13,7 @@ import type { BundleInput, PreparedBundle } from '../oci/prepare-bundle.ts'
 import type { RuntimeFeatures } from '../oci/runtime-features.ts'
 import type { ResourcesSpec } from '../oci/spec/types.ts'
 import type { BundleUpdate } from '../oci/update-bundle.ts'
+import type { Plugins } from '../plugins/plugins.ts'
 import type { MakeOnce } from '../state/make-once.ts'
 import type { Names } from '../state/names.ts'
 import type { Paths } from '../state/paths.ts'
@@ -35,6 +36,7 @@ export interface ContainerDeps {
   readonly images: Pick<ImageStore, 'find' | 'rootfs'>
   readonly bundles: Bundles
   readonly runtimes: OciRuntimes
+  readonly plugins: Plugins
   readonly paths: Paths
   readonly limits: EngineLimits
   readonly clock: Clock

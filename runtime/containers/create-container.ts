@@ -65,6 +65,7 @@ async function makeContainer(
       cgroupsPath: bundle.cgroupsPath,
     }))
     undo.commit()
+    await deps.plugins.containerCreated(ctx, deps.table.resolve(container.id))
     return container.id
   } catch (err) {
     const stage = deps.table.get(container.id)?.stage ?? 'record'
@@ -101,6 +102,11 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
     rootfsPath: paths.rootfs,
     targetPid: targetPid(deps, container),
     hasRecursiveReadOnlyMounts,
+    adjust: spec => {
+      deps.table.setStage(container.id, 'plugins')
+      undo.push('tell plugins', undoCtx => deps.plugins.containerAbandoned(undoCtx, container))
+      return deps.plugins.createContainer(ctx, { container, spec })
+    },
   })
 }
 

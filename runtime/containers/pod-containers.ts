@@ -19,6 +19,7 @@ export function createPodContainers(deps: ContainerDeps): PodContainers {
     await deps.locks.run(id, () => Promise.resolve()) // a start that is under way comes first
     const container = deps.table.get(id)
     if (container?.phase === 'running') await killContainer(deps, ctx, container)
+    await deps.supervisor.ended(id) // whoever hears of ends has heard of this one before the pod's
   }
 
   return {

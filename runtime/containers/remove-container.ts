@@ -45,6 +45,7 @@ export async function removeContainer(deps: ContainerDeps, ctx: Ctx, id: Contain
   await removeContainerFiles(deps, ctx, id)
   await deps.table.remove(id)
   deps.names.release(containerName(container.podId, container.config.metadata), id)
+  await deps.plugins.removeContainer(ctx, container)
 }
 
 /** The root file system of a container that has no process any more; absent is fine. */

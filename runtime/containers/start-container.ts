@@ -43,7 +43,7 @@ async function startContainer(deps: ContainerDeps, ctx: Ctx, id: ContainerId): P
   if (state.kind === 'failed') {
     throw new RuntimeError('failed-precondition', `cannot start container "${id}": ${state.message}`)
   }
-  await deps.table.update(id, current => {
+  const started = await deps.table.update(id, current => {
     const startedAtNs = deps.clock.now()
     // It may have ended already: then only the time of its start is news.
     if (current.phase !== 'starting')
@@ -51,6 +51,7 @@ async function startContainer(deps: ContainerDeps, ctx: Ctx, id: ContainerId): P
     const pid = state.kind === 'running' ? state.pid : undefined
     return { ...current, phase: nextContainerPhase(current, 'started'), stage: '', startedAtNs, pid }
   })
+  await deps.plugins.containerStarted(ctx, started)
 }
 
 /** The state that the start led to; what went wrong before the shim could tell is an end, too. */
@@ -61,6 +62,7 @@ async function launch(
 ): Promise<ShimState> {
   try {
     const { path } = await deps.runtimes.find(ctx, pod.runtimeHandler)
+    await deps.plugins.startContainer(ctx, container)
     await deps.shims.launch(ctx, shimSpec(deps, container, path))
     return await orAborted(ctx, deps.supervisor.watch(ctx, container.id))
   } catch (err) {

@@ -23,6 +23,8 @@ interface Watching {
   readonly container: Container
   readonly shim: FakeShim
   readonly killed: string[]
+  /** Ends that were told. */
+  readonly told: Container[]
   exitFile: ShimState | undefined
 }
 
@@ -34,7 +36,8 @@ async function watching(): Promise<Watching> {
   const paths = createPaths({ rootDir: '/root', stateDir: '/state' })
   const shim = shims.at(paths.container(container.id).socket)
   const killed: string[] = []
-  const made = { table, container, shim, killed, exitFile: undefined as ShimState | undefined }
+  const told: Container[] = []
+  const made = { table, container, shim, killed, told, exitFile: undefined as ShimState | undefined }
   const supervisor = createSupervisor({
     table,
     shims,
@@ -44,6 +47,7 @@ async function watching(): Promise<Watching> {
       killed.push(lost.id)
       return Promise.resolve()
     },
+    onEnded: (_ctx, ended) => Promise.resolve(void told.push(ended)),
     now: () => 99n,
     log: silentLog,
   })
@@ -63,10 +67,12 @@ test('an exit is recorded with the reason that the kubelet shows', async t => {
   ]
   for (const [name, state, reason, exitCode] of cases) {
     await t.test(name, async () => {
-      const { supervisor, table, container, shim } = await watching()
+      const { supervisor, table, container, shim, told } = await watching()
       shim.tell(state)
       await supervisor.ended(container.id)
       const ended = table.resolve(container.id)
+      await supervisor.record(ctx, container.id, state)
+      assert.deepEqual(told, [ended], 'an end is told once')
       assert.equal(ended.phase, 'exited')
       assert.equal(ended.pid, undefined)
       assert.equal(ended.exit?.reason, reason)

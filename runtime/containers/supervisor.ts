@@ -41,6 +41,8 @@ export interface SupervisorDeps {
   readonly paths: Pick<Paths, 'container'>
   /** Called for a container whose shim is lost: ends what may still run of it. */
   readonly killLost: (ctx: Ctx, container: Container) => Promise<void>
+  /** Called once for each end that was recorded. */
+  readonly onEnded: (ctx: Ctx, container: Container) => Promise<void>
   readonly now: () => bigint
   readonly log: Log
 }
@@ -74,12 +76,12 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const container = deps.table.get(id)
       const known = state ?? (await deps.readExitFile(deps.paths.container(id).exitFile))
       if (!known && container) await deps.killLost(ctx, container)
-      await recordEnd(deps, id, endingOf(known))
+      await recordEnd(ctx, deps, { id, ending: endingOf(known) })
     },
     async abandon(ctx, id, message) {
       const container = deps.table.get(id)
       if (container) await deps.killLost(detached(ctx, abandonTimeoutMs), container)
-      await recordEnd(deps, id, endingOf({ kind: 'failed', message }))
+      await recordEnd(ctx, deps, { id, ending: endingOf({ kind: 'failed', message }) })
     },
     stop() {
       stopping.abort()
@@ -143,17 +145,25 @@ async function onEnd(
     deps.log.error({ containerId: id }, 'shim was lost: ending what is left of the container')
     await deps.killLost(ctx, container)
   }
-  await recordEnd(deps, id, endingOf(state))
+  await recordEnd(ctx, deps, { id, ending: endingOf(state) })
 }
 
-async function recordEnd(deps: SupervisorDeps, id: ContainerId, ending: Ending): Promise<void> {
-  await deps.table.update(
+async function recordEnd(
+  ctx: Ctx,
+  deps: SupervisorDeps,
+  { id, ending }: { readonly id: ContainerId; readonly ending: Ending },
+): Promise<void> {
+  let isNews = false
+  const ended = await deps.table.update(
     id,
     current => {
       if (current.phase === 'exited' || current.phase === 'removing') return current
+      isNews = true
       const finishedAtNs = ending.finishedAtNs || deps.now()
-      // The shim saw the end, the daemon heard of the start: a short life may seem to end before it began.
-      const { startedAtNs } = current
+      // A short life may be over before its start is recorded, or seem to end before it began: the shim saw the end,
+      // the daemon heard of the start.
+      const hasRun = current.phase === 'starting' && ending.finishedAtNs !== 0n
+      const startedAtNs = current.startedAtNs || (hasRun ? finishedAtNs : 0n)
       return {
         ...current,
         phase: nextContainerPhase(current, 'ended'),
@@ -167,4 +177,5 @@ async function recordEnd(deps: SupervisorDeps, id: ContainerId, ending: Ending):
     { mayOutrunDisk: true },
   )
   deps.log.info({ containerId: id, ...ending.exit }, 'container ended')
+  if (isNews) await deps.onEnded(ctx, ended)
 }

@@ -1,8 +1,10 @@
 import { type Ctx, orAborted, throwIfAborted } from '#base/context'
+import { RuntimeError } from '#base/errors'
 import type { Host } from '#shim/host'
 import { cgroupsPathFor, oomPath } from '../host/cgroup-paths.ts'
 import type { HostFacts } from '../host/host-facts.ts'
 import type { ContainerUser } from '../model/container.ts'
+import type { Adjustment } from '../plugins/plugins.ts'
 import { writeBundle } from './bundle.ts'
 import { containerDevices } from './container-devices.ts'
 import { resolveHostPaths } from './host-paths.ts'
@@ -11,6 +13,7 @@ import { loadSeccompProfile, selectApparmorProfile } from './security-profiles.t
 import { buildSpec } from './spec/build-spec.ts'
 import { withMountSources } from './spec/mounts.ts'
 import type { SpecInput } from './spec/spec-input.ts'
+import type { Spec } from './spec/types.ts'
 import { refuseUnbuilt } from './spec/unbuilt.ts'
 import { effectiveStopSignal } from './stop-signal.ts'
 
@@ -38,6 +41,8 @@ export interface BundleInput
   > {
   /** Existing directory; config.json is written into it. */
   readonly bundlePath: string
+  /** The last word on the finished spec (runtime/plugins). */
+  readonly adjust: (spec: Spec) => Promise<Adjustment>
 }
 
 export interface PreparedBundle {
@@ -84,6 +89,19 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
   throwIfAborted(ctx)
   const sources = await orAborted(ctx, resolveHostPaths(config.mounts)) // may hang on a dead network mount
   const mounts = withMountSources(spec.mounts, sources)
-  await writeBundle(input.bundlePath, { ...spec, mounts })
-  return { user, stopSignal, cgroupsPath, oomPath: oomPath(facts.cgroups, cgroupsPath) }
+  const adjusted = await adjust(input, { ...spec, mounts })
+  await writeBundle(input.bundlePath, adjusted)
+  const cgroups = adjusted.linux.cgroupsPath
+  return { user, stopSignal, cgroupsPath: cgroups, oomPath: oomPath(facts.cgroups, cgroups) }
+}
+
+async function adjust(input: BundleInput, spec: Spec): Promise<Spec> {
+  const { spec: adjusted, cdiDevices } = await input.adjust(spec)
+  if (cdiDevices.length > 0) {
+    throw new RuntimeError(
+      'unimplemented',
+      `container "${input.id}": a plugin adds the CDI devices ${cdiDevices.join(', ')}, which are not built yet`,
+    )
+  }
+  return adjusted
 }

@@ -6,6 +6,7 @@ import type { NetworkService } from '#cni/network'
 import type { Host } from '#shim/host'
 import type { PodContainers } from '../containers/pod-containers.ts'
 import type { Pod } from '../model/pod.ts'
+import type { Plugins } from '../plugins/plugins.ts'
 import type { MakeOnce } from '../state/make-once.ts'
 import type { Names } from '../state/names.ts'
 import type { Paths } from '../state/paths.ts'
@@ -31,6 +32,7 @@ export interface PodDeps {
   readonly hasRuntimeHandler: (name: string) => boolean
   /** Kills and removes the containers of a pod. */
   readonly containers: PodContainers
+  readonly plugins: Plugins
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log

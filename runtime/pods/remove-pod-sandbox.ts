@@ -37,4 +37,5 @@ export async function removePod(deps: PodDeps, ctx: Ctx, id: PodId): Promise<voi
   await removePodFiles(deps, pod)
   await deps.table.remove(id)
   deps.names.release(podName(pod.config.metadata), id)
+  await deps.plugins.removePod(ctx, pod)
 }

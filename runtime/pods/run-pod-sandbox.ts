@@ -54,13 +54,16 @@ async function makePod(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<PodId> {
     const ips = await attachNetwork(deps, ctx, pod)
     await writePodHosts(deps, pod, ips)
     throwIfAborted(ctx)
-    await deps.table.update(pod.id, current => ({
-      ...current,
-      phase: nextPodPhase(current, 'made'),
-      stage: '',
-      network: { ips },
-      pausePid,
-    }))
+    deps.table.setStage(pod.id, 'plugins')
+    await deps.plugins.runPod(ctx, { ...pod, network: { ips }, pausePid }, async () => {
+      await deps.table.update(pod.id, current => ({
+        ...current,
+        phase: nextPodPhase(current, 'made'),
+        stage: '',
+        network: { ips },
+        pausePid,
+      }))
+    })
     undo.commit()
     return pod.id
   } catch (err) {

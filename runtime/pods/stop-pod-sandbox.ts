@@ -33,6 +33,7 @@ export async function stopPod(deps: PodDeps, ctx: Ctx, id: PodId): Promise<void>
     { mayOutrunDisk: true },
   )
   await deps.containers.killAll(ctx, id)
+  if (before.phase !== 'notready') await deps.plugins.stopPod(ctx, pod)
   deps.table.setStage(id, 'network and namespaces')
   const isReleased = await releasePod(deps, ctx, pod)
   await deps.table.update(

@@ -8,6 +8,7 @@ import { createSupervisor } from '../containers/supervisor.ts'
 import type { EngineLimits } from '../engine-config.ts'
 import type { Container } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
+import { noPlugins } from '../plugins/no-plugins.ts'
 import { createMakeOnce } from '../state/make-once.ts'
 import { createNames } from '../state/names.ts'
 import { createPaths } from '../state/paths.ts'
@@ -54,6 +55,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
       calls.push(`kill lost ${id}`)
       return Promise.resolve()
     },
+    onEnded: (ctx, container) => noPlugins.containerStopped(ctx, container),
     now: () => clock.now(),
     log: silentLog,
   })
@@ -80,6 +82,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
       updateResources: ({ bundlePath }) => Promise.resolve(void calls.push(`update bundle ${bundlePath}`)),
     },
     runtimes: fakeRuntimes(calls),
+    plugins: noPlugins,
     paths,
     limits,
     clock,

@@ -5,6 +5,7 @@ import { createIds, type PodId, parsePodId } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import { silentLog } from '#base/log'
 import type { Pod } from '../model/pod.ts'
+import { noPlugins } from '../plugins/no-plugins.ts'
 import { createNetworkJanitor } from '../pods/network-janitor.ts'
 import type { PodDeps } from '../pods/pod-deps.ts'
 import { forgetNetwork } from '../pods/teardown-pod.ts'
@@ -67,6 +68,7 @@ export async function createPodBench(): Promise<PodBench> {
       killAll: () => Promise.resolve(void containerCalls.push('kill all')),
       removeAll: () => Promise.resolve(void containerCalls.push('remove all')),
     },
+    plugins: noPlugins,
     clock,
     ids: createIds(),
     log: silentLog,

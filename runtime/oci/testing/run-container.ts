@@ -163,6 +163,7 @@ async function makeBundle(
       rootfsPath: join(directory, 'rootfs'),
       targetPid: change.targetPid,
       hasRecursiveReadOnlyMounts: true,
+      adjust: spec => Promise.resolve({ spec, cdiDevices: [] }),
     },
   )
   change.prepared?.(bundle)
