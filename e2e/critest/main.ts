@@ -1,9 +1,10 @@
-import { cp, mkdir } from 'node:fs/promises'
+import { cp, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createAuditor } from '../harness/auditor.ts'
-import { closeWorld, openWorld, type World } from '../harness/world.ts'
-import { prepareForSuite, withSuiteNode } from './node.ts'
+import { closeWorld, openWorld, type World, type WorldOptions } from '../harness/world.ts'
+import { excluded } from './expectations.ts'
+import { configureNri, nriSocketPath, prepareForSuite, withSuiteNode } from './node.ts'
 import type { SpecOutcome } from './report.ts'
 import { runSuite, whyNoCritest } from './suite.ts'
 
@@ -15,10 +16,13 @@ const usage = `Runs the upstream conformance suite (critest) against a lighterd 
       --parallel N (1)   so many specs at once
       --focus REGEXP     only specs whose name matches
       --websocket        exec, attach and port-forward over WebSocket instead of SPDY
+      --nri              with a socket for NRI plugins
+      --config FILE      configuration of the daemon
+      --all              also the specs that cannot pass here
       --keep DIR         copies the logs and reports there
       --log-level LEVEL  of the daemon (info)
 
-The exit code is 0 if no spec failed but those that cannot pass anywhere offline, and nothing was left behind.
+The exit code is 0 if no spec failed and nothing was left behind.
 `
 
 const { values } = parseArgs({
@@ -27,6 +31,9 @@ const { values } = parseArgs({
     parallel: { type: 'string', default: '1' },
     focus: { type: 'string' },
     websocket: { type: 'boolean', default: false },
+    nri: { type: 'boolean', default: false },
+    config: { type: 'string' },
+    all: { type: 'boolean', default: false },
     keep: { type: 'string' },
     'log-level': { type: 'string', default: 'info' },
     help: { type: 'boolean', default: false },
@@ -36,13 +43,15 @@ const { values } = parseArgs({
 if (values.help) process.stdout.write(usage)
 else process.exitCode = (await main()) ? 0 : 1
 
+const messageLines = 6
+
 async function main(): Promise<boolean> {
   const reason = await whyNoCritest()
   if (reason !== false) {
     process.stderr.write(`critest: ${reason}: install it and run scripts/setup.sh --test\n`)
     return false
   }
-  const world = await openWorld({ logLevel: values['log-level'] })
+  const world = await openWorld(await worldOptions())
   try {
     await prepareForSuite(world)
     let isGood = true
@@ -53,6 +62,13 @@ async function main(): Promise<boolean> {
   } finally {
     await closeWorld(world)
   }
+}
+
+async function worldOptions(): Promise<WorldOptions> {
+  const config = values.config === undefined ? '' : await readFile(values.config, 'utf8')
+  const logLevel = values['log-level']
+  if (!values.nri) return { logLevel, config }
+  return { logLevel, prepare: scratch => configureNri(scratch, config) }
 }
 
 async function runRound(world: World, round: number): Promise<boolean> {
@@ -69,6 +85,8 @@ async function runRound(world: World, round: number): Promise<boolean> {
         focus: values.focus,
         parallel: Number(values.parallel),
         isWebSocket: values.websocket,
+        skip: values.all ? [] : excluded.map(({ spec }) => spec.source),
+        nriSocketPath: values.nri ? nriSocketPath(world.scratch) : undefined,
       }),
     )
     print(outcomes, round)
@@ -92,12 +110,17 @@ function print(outcomes: readonly SpecOutcome[], round: number): void {
   const of = (state: SpecOutcome['state']) => outcomes.filter(outcome => outcome.state === state)
   const seconds = outcomes.reduce((total, outcome) => total + outcome.seconds, 0)
   const lines = [
-    ...of('failed').map(
-      ({ name, message }) => `failed: ${name}\n    ${message.trim().split('\n').join('\n    ')}`,
-    ),
+    ...of('failed').map(({ name, message }) => `failed: ${name}\n    ${brief(message)}`),
     ...of('skipped').map(({ name, message }) => `skipped: ${name}: ${message.split('\n')[0] ?? ''}`),
+    ...(values.all ? [] : excluded.map(({ spec, reason }) => `not run: ${spec.source}: ${reason}`)),
     `round ${String(round)}: ${String(of('passed').length)} passed, ${String(of('failed').length)} failed, ` +
       `${String(of('skipped').length)} skipped in ${seconds.toFixed(0)} s`,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** The first lines of a message; the suite prints whole structures. */
+function brief(message: string): string {
+  const lines = message.trim().split('\n')
+  return lines.slice(0, messageLines).join('\n    ')
 }

@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { eventually } from '../harness/eventually.ts'
 import { listDirectory, readText } from '../harness/files.ts'
 import { mustRun } from '../harness/program.ts'
-import { cgroupDirs } from '../harness/scratch.ts'
+import { cgroupDirs, type Scratch } from '../harness/scratch.ts'
 import type { World } from '../harness/world.ts'
 import { createTestImages, writeMirrors } from './test-images.ts'
 
@@ -18,6 +19,24 @@ const cgroupTimeoutMs = 15_000
 export async function prepareForSuite({ scratch, registry }: World): Promise<void> {
   await createTestImages(registry)
   await writeMirrors(scratch.certsDir, registry.host)
+}
+
+/** Where plugins of this world connect. */
+export function nriSocketPath(scratch: Scratch): string {
+  return join(scratch.dir, 'nri.sock')
+}
+
+/** Writes a configuration with NRI for the world, below `config`; answers the flags that make a daemon use it. */
+export async function configureNri(scratch: Scratch, config = ''): Promise<readonly string[]> {
+  const nri = {
+    enabled: true,
+    socketPath: nriSocketPath(scratch),
+    pluginDir: join(scratch.dir, 'nri-plugins'),
+    configDir: join(scratch.dir, 'nri-conf.d'),
+  }
+  const path = join(scratch.dir, 'nri.yaml')
+  await writeFile(path, `${config}\nnri: ${JSON.stringify(nri)}\n`)
+  return ['--config', path]
 }
 
 /** Runs `body` on a node as the suite wants it, and takes away what the suite itself leaves behind. */
