@@ -3,7 +3,7 @@ import type { ContainerId } from '#base/ids'
 import type { Container } from '../model/container.ts'
 import type { LinuxResources } from '../model/linux.ts'
 import type { Pod } from '../model/pod.ts'
-import type { Spec } from '../oci/spec/types.ts'
+import type { NamespaceSpec, Spec } from '../oci/spec/types.ts'
 
 /**
  * Extensions of the runtime that hear of what happens to pods and containers and may change containers: NRI plugins.
@@ -80,6 +80,8 @@ export interface PluginHost {
   containers(): readonly Container[]
   pod(id: string): Pod | undefined
   container(id: string): Container | undefined
+  /** The namespaces that the pod keeps, by the files on which they are pinned. */
+  namespaces(pod: Pod): readonly NamespaceSpec[]
   /** What is in the bundle of the container; undefined if there is none any more. */
   spec(id: ContainerId): Promise<Spec | undefined>
   /** Changes limits without asking plugins. Errors: as ContainerOperations.updateResources. */

@@ -6,6 +6,25 @@ export interface Spec {
   readonly mounts: readonly MountSpec[]
   readonly annotations: Readonly<Record<string, string>>
   readonly linux: LinuxSpec
+  readonly hooks?: HooksSpec
+}
+
+/** Programs that the OCI runtime runs at the points of a container's life that give them their names. */
+export interface HooksSpec {
+  readonly prestart?: readonly HookSpec[]
+  readonly createRuntime?: readonly HookSpec[]
+  readonly createContainer?: readonly HookSpec[]
+  readonly startContainer?: readonly HookSpec[]
+  readonly poststart?: readonly HookSpec[]
+  readonly poststop?: readonly HookSpec[]
+}
+
+export interface HookSpec {
+  readonly path: string
+  readonly args?: readonly string[]
+  readonly env?: readonly string[]
+  /** Seconds. */
+  readonly timeout?: number
 }
 
 /** Also the content of a process.json for `exec`. */
@@ -18,8 +37,16 @@ export interface ProcessSpec {
   readonly capabilities: CapabilitySpec
   readonly noNewPrivileges: boolean
   readonly oomScoreAdj?: number
+  readonly rlimits?: readonly RlimitSpec[]
   readonly apparmorProfile?: string
   readonly selinuxLabel?: string
+}
+
+export interface RlimitSpec {
+  /** Such as RLIMIT_NOFILE. */
+  readonly type: string
+  readonly hard: number
+  readonly soft: number
 }
 
 interface UserSpec {
@@ -53,6 +80,7 @@ export interface LinuxSpec {
   readonly seccomp?: SeccompSpec
   readonly rootfsPropagation?: 'rshared' | 'rslave'
   readonly mountLabel?: string
+  readonly sysctl?: Readonly<Record<string, string>>
 }
 
 export interface NamespaceSpec {
@@ -81,10 +109,22 @@ export interface DeviceRuleSpec {
 
 export interface ResourcesSpec {
   readonly devices: readonly DeviceRuleSpec[]
-  readonly memory?: { readonly limit?: number; readonly swap?: number }
+  readonly memory?: MemorySpec
   readonly cpu?: CpuSpec
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[]
+  readonly pids?: { readonly limit: number }
   readonly unified?: Readonly<Record<string, string>>
+}
+
+/** Bytes; -1: no limit. */
+export interface MemorySpec {
+  readonly limit?: number
+  readonly swap?: number
+  readonly reservation?: number
+  readonly kernelTCP?: number
+  /** 0 to 100. */
+  readonly swappiness?: number
+  readonly disableOOMKiller?: boolean
 }
 
 export interface CpuSpec {
@@ -93,6 +133,8 @@ export interface CpuSpec {
   readonly period?: number
   readonly cpus?: string
   readonly mems?: string
+  readonly realtimeRuntime?: number
+  readonly realtimePeriod?: number
 }
 
 export interface SeccompSpec {
