@@ -34,12 +34,7 @@ export async function createTestImages(registry: ImageSink): Promise<void> {
   await putServers(registry, programs, build)
   await putMarked(registry, build)
   await putUsers(registry, build)
-  const pause = await buildImage({
-    layers: [{ entries: [{ type: 'file', path: 'pause', content: programs.pause, mode: 0o755 }] }],
-    config: { entrypoint: ['/pause'], user: '65535:65535' },
-  })
-  registry.put('pause', '3.9', pause)
-  registry.put('pause', '3.10', pause)
+  for (const version of ['3.9', '3.10']) registry.put('pause', version, await pauseImage(programs, version))
 }
 
 /** Tells a daemon (registries.certsDir) that the registry at `host` has the images of all these registries. */
@@ -52,6 +47,14 @@ export async function writeMirrors(certsDir: string, host: string): Promise<void
       `server = "http://${host}"\n\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`,
     )
   }
+}
+
+/** Versions differ, so that the one that a runtime or a kubelet uses is not the one that the suite removes. */
+async function pauseImage(programs: TestPrograms, version: string): Promise<BuiltImage> {
+  return buildImage({
+    layers: [{ entries: [{ type: 'file', path: 'pause', content: programs.pause, mode: 0o755 }] }],
+    config: { entrypoint: ['/pause'], user: '65535:65535', labels: { version } },
+  })
 }
 
 type Factory = (config: ImageConfigSpec, entries?: readonly LayerEntry[]) => Promise<BuiltImage>
