@@ -16,7 +16,21 @@ export interface CriClient {
     request: Sent<M['request']>,
     options?: CallOptions,
   ): Promise<Received<M['response']>>
+  /**
+   * Calls an RPC that answers with a stream. Messages are asked for one by one: a caller that does not read makes the
+   * server wait. Leaving the iteration cancels the call; a failed one throws like `call` rejects.
+   */
+  stream<M extends AnyMethod>(
+    method: M,
+    request: Sent<M['request']>,
+    options?: CallOptions,
+  ): MessageStream<Received<M['response']>>
   close(): void
+}
+
+export interface MessageStream<Message> extends AsyncIterable<Message> {
+  /** Settles when the server took the request, or the call ended without. */
+  readonly opened: Promise<void>
 }
 
 /** Connects when the first call is made. The caller closes the client. */
@@ -30,13 +44,16 @@ export function createCriClient(socketPath: string): CriClient {
     call(method, request, options = {}) {
       return unaryCall(client, { method, request, options })
     },
+    stream(method, request, options = {}) {
+      return streamCall(client, { method, request, options })
+    },
     close() {
       client.close()
     },
   }
 }
 
-interface UnaryCall<M extends AnyMethod> {
+interface Call<M extends AnyMethod> {
   readonly method: M
   readonly request: Sent<M['request']>
   readonly options: CallOptions
@@ -44,19 +61,17 @@ interface UnaryCall<M extends AnyMethod> {
 
 function unaryCall<M extends AnyMethod>(
   client: grpc.Client,
-  { method, request, options }: UnaryCall<M>,
+  { method, request, options }: Call<M>,
 ): Promise<Received<M['response']>> {
-  const { timeoutMs, signal } = options
-  const metadata = new grpc.Metadata()
-  const callOptions = timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs }
+  const { signal } = options
   return new Promise((resolve, reject) => {
     const call = client.makeUnaryRequest<Sent<M['request']>, Received<M['response']>>(
       method.path,
       message => Buffer.from(method.request.encode(message).finish()),
       bytes => method.response.decode(bytes) as Received<M['response']>,
       request,
-      metadata,
-      callOptions,
+      new grpc.Metadata(),
+      deadlineOf(options),
       (err, reply) => {
         signal?.removeEventListener('abort', onAbort)
         if (err) reject(err)
@@ -70,4 +85,47 @@ function unaryCall<M extends AnyMethod>(
     signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted) call.cancel()
   })
+}
+
+function streamCall<M extends AnyMethod>(
+  client: grpc.Client,
+  { method, request, options }: Call<M>,
+): MessageStream<Received<M['response']>> {
+  const call = client.makeServerStreamRequest<Sent<M['request']>, Received<M['response']>>(
+    method.path,
+    message => Buffer.from(method.request.encode(message).finish()),
+    bytes => method.response.decode(bytes) as Received<M['response']>,
+    request,
+    new grpc.Metadata(),
+    deadlineOf(options),
+  )
+  const opened = new Promise<void>(resolve => {
+    call.once('metadata', () => {
+      resolve()
+    })
+    // A failure is for the iteration to throw; nobody may be iterating yet, or any more.
+    call.once('error', () => {
+      resolve()
+    })
+  })
+  const cancel = (): void => {
+    call.cancel()
+  }
+  options.signal?.addEventListener('abort', cancel, { once: true })
+  if (options.signal?.aborted) cancel()
+  return {
+    opened,
+    async *[Symbol.asyncIterator]() {
+      try {
+        for await (const message of call) yield message as Received<M['response']>
+      } finally {
+        options.signal?.removeEventListener('abort', cancel)
+        cancel()
+      }
+    },
+  }
+}
+
+function deadlineOf({ timeoutMs }: CallOptions): grpc.CallOptions {
+  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs }
 }

@@ -1,4 +1,4 @@
-import type { Ctx } from '#base/context'
+import { abortError, type Ctx, throwIfAborted } from '#base/context'
 import { isKind, RuntimeError } from '#base/errors'
 import type { Log } from '#base/log'
 import { EncodedMessage } from './encoded-message.ts'
@@ -16,12 +16,40 @@ export type Reply<M extends AnyMethod> = Sent<M['response']> | EncodedMessage
 
 export type Outcome = { readonly reply: Uint8Array } | { readonly failure: RpcStatus }
 
-/** One RPC in bytes: all that the transport knows of it. Never rejects. */
-export interface WireMethod {
+/**
+ * What one RPC with a stream of answers does: the messages in order; the end of the iteration is the end of the
+ * stream. Begins when it is called; must end when ctx is aborted.
+ */
+export type StreamHandler<M extends AnyMethod> = (
+  ctx: Ctx,
+  request: Received<M['request']>,
+) => AsyncIterable<Reply<M>> | Iterable<Reply<M>>
+
+/** One RPC in bytes: all that the transport knows of it. */
+export type WireMethod = UnaryMethod | StreamMethod
+
+export interface UnaryMethod {
+  readonly kind: 'unary'
   readonly path: string
   readonly name: string
-  readonly isServerStream: boolean
+  /** Never rejects. */
   readonly call: (signal: AbortSignal, request: Uint8Array) => Promise<Outcome>
+}
+
+export interface StreamMethod {
+  readonly kind: 'stream'
+  readonly path: string
+  readonly name: string
+  /** Never rejects; undefined: ended well. */
+  readonly run: (signal: AbortSignal, request: Uint8Array, sink: Sink) => Promise<RpcStatus | undefined>
+}
+
+/** Where the messages of a stream go. */
+export interface Sink {
+  /** The request was taken: messages follow, or the end. */
+  open(): void
+  /** Resolves when the next message may come. Rejects when the call is gone. */
+  send(message: Uint8Array): Promise<void>
 }
 
 /** What every RPC goes through. */
@@ -32,27 +60,55 @@ export interface Gate {
 }
 
 /** Wraps a handler: gate, decoding, log, errors to statuses. */
-export function served<M extends AnyMethod>(gate: Gate, method: M, handler: Handler<M>): WireMethod {
-  const { name, path, isServerStream } = method
+export function served<M extends AnyMethod>(gate: Gate, method: M, handler: Handler<M>): UnaryMethod {
+  const { name, path } = method
   return {
+    kind: 'unary',
     path,
     name,
-    isServerStream,
     async call(signal, bytes) {
-      const startedMs = performance.now()
-      const ctx: Ctx = { signal, log: gate.log.child({ rpc: name }) }
-      const ms = () => Math.round(performance.now() - startedMs)
+      const rpc = beginRpc(gate, method, signal)
       try {
-        if (!gate.isReady()) throw new RuntimeError('unavailable', 'lighterd is starting: try again')
-        const request = decodeRequest(method, bytes)
-        ctx.log.debug({ request: redacted(request) }, 'rpc called')
-        const reply = encodeReply(method, await handler(ctx, request))
-        ctx.log.debug({ ms: ms() }, 'rpc done')
+        const request = takeRequest(rpc, method, bytes)
+        const reply = encodeReply(method, await handler(rpc.ctx, request))
+        rpc.ctx.log.debug({ ms: rpc.ms() }, 'rpc done')
         return { reply }
       } catch (err) {
-        const failure = toStatus(err)
-        logFailure(ctx.log, { err, ms: ms(), failure })
-        return { failure }
+        return { failure: failureOf(rpc, err) }
+      }
+    },
+  }
+}
+
+/** Wraps the handler of a stream in the same way. One message is made when the transport has taken the one before. */
+export function streamed<M extends AnyMethod>(
+  gate: Gate,
+  method: M,
+  handler: StreamHandler<M>,
+): StreamMethod {
+  const { name, path } = method
+  return {
+    kind: 'stream',
+    path,
+    name,
+    async run(signal, bytes, sink) {
+      const rpc = beginRpc(gate, method, signal)
+      let messages = 0
+      try {
+        const replies = handler(rpc.ctx, takeRequest(rpc, method, bytes))
+        sink.open()
+        for await (const reply of replies) {
+          await sink.send(encodeReply(method, reply))
+          messages++
+        }
+        throwIfAborted(rpc.ctx)
+        rpc.ctx.log.debug({ ms: rpc.ms(), messages }, 'rpc done')
+        return undefined
+      } catch (err) {
+        if (!signal.aborted) return failureOf(rpc, err)
+        // Leaving is how a reader of an endless stream ends it.
+        rpc.ctx.log.debug({ ms: rpc.ms(), messages }, 'rpc was left')
+        return toStatus(abortError(signal))
       }
     },
   }
@@ -60,9 +116,44 @@ export function served<M extends AnyMethod>(gate: Gate, method: M, handler: Hand
 
 /** An RPC that is registered and not built. */
 export function unimplemented(gate: Gate, method: AnyMethod): WireMethod {
-  return served(gate, method, () => {
+  const refuse = (): never => {
     throw new RuntimeError('unimplemented', `${method.name} is not implemented`)
-  })
+  }
+  return method.isServerStream ? streamed(gate, method, refuse) : served(gate, method, refuse)
+}
+
+/** One call under way. */
+interface Rpc {
+  readonly ctx: Ctx
+  readonly gate: Gate
+  /** Since it came. */
+  readonly ms: () => number
+}
+
+function beginRpc(gate: Gate, method: AnyMethod, signal: AbortSignal): Rpc {
+  const startedMs = performance.now()
+  return {
+    ctx: { signal, log: gate.log.child({ rpc: method.name }) },
+    gate,
+    ms: () => Math.round(performance.now() - startedMs),
+  }
+}
+
+function takeRequest<M extends AnyMethod>(
+  { ctx, gate }: Rpc,
+  method: M,
+  bytes: Uint8Array,
+): Received<M['request']> {
+  if (!gate.isReady()) throw new RuntimeError('unavailable', 'lighterd is starting: try again')
+  const request = decodeRequest(method, bytes)
+  ctx.log.debug({ request: redacted(request) }, 'rpc called')
+  return request
+}
+
+function failureOf({ ctx, ms }: Rpc, err: unknown): RpcStatus {
+  const failure = toStatus(err)
+  logFailure(ctx.log, { err, ms: ms(), failure })
+  return failure
 }
 
 function decodeRequest<M extends AnyMethod>(method: M, bytes: Uint8Array): Received<M['request']> {

@@ -1,10 +1,13 @@
+import { once } from 'node:events'
 import { chmod, chown, lstat, rename, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import grpc from '@grpc/grpc-js'
+import { abortError } from '#base/context'
 import { errnoOf, messageOf, RuntimeError } from '#base/errors'
 import { fileError, makeDirectory } from '#base/files'
-import type { WireMethod } from './handler.ts'
+import type { StreamMethod, UnaryMethod, WireMethod } from './handler.ts'
 
 export interface Service {
   /** `runtime.v1.RuntimeService`; for the reader only. */
@@ -19,6 +22,8 @@ export interface ServerLimits {
   readonly concurrentCalls: number
   /** Running calls get this long to end when the server stops; then they are cut. */
   readonly stopGraceMs: number
+  /** Streams are ended when the server stops; those whose client does not take the end are cut after this time. */
+  readonly streamGraceMs: number
 }
 
 /** The kubelet receives up to 16 MiB; a busy node's list answers come near to it. */
@@ -26,6 +31,7 @@ export const defaultServerLimits: ServerLimits = {
   messageBytes: 64 * 1024 * 1024,
   concurrentCalls: 1024,
   stopGraceMs: 10_000,
+  streamGraceMs: 500,
 }
 
 export interface ServeInput {
@@ -35,7 +41,7 @@ export interface ServeInput {
 }
 
 export interface RunningServer {
-  /** Takes no new calls, lets the running ones end for a bounded time, removes the socket. */
+  /** Takes no new calls, ends streams, lets other calls end for a bounded time, removes the socket. */
   stop(): Promise<void>
 }
 
@@ -51,7 +57,8 @@ export async function serve({ socketPath, services, limits }: ServeInput): Promi
     'grpc.max_send_message_length': limits.messageBytes,
     'grpc.max_concurrent_streams': limits.concurrentCalls,
   })
-  for (const service of services) register(server, service)
+  const calls: Calls = { unary: new Set(), streams: new Set() }
+  for (const service of services) register(server, calls, service)
   // Bound under another name, so that the socket has its mode before anybody can find it.
   const bindPath = `${socketPath}~`
   await removeSocket(bindPath)
@@ -67,67 +74,109 @@ export async function serve({ socketPath, services, limits }: ServeInput): Promi
   return {
     async stop() {
       await removeSocket(socketPath)
-      await stopServer(server, limits.stopGraceMs)
+      await stopServer(server, calls, limits)
     },
   }
 }
 
-function register(server: grpc.Server, service: Service): void {
+/** What is under way, for the stop. */
+interface Calls {
+  readonly unary: Set<Promise<unknown>>
+  /** Each with its end; there until the client has the status. */
+  readonly streams: Set<AbortController>
+}
+
+function register(server: grpc.Server, calls: Calls, service: Service): void {
   const definition: Record<string, grpc.MethodDefinition<Buffer, Buffer>> = {}
   const implementation: grpc.UntypedServiceImplementation = {}
   for (const method of service.methods) {
     definition[method.name] = {
       path: method.path,
       requestStream: false,
-      responseStream: method.isServerStream,
+      responseStream: method.kind === 'stream',
       requestSerialize: sameBytes,
       requestDeserialize: sameBytes,
       responseSerialize: sameBytes,
       responseDeserialize: sameBytes,
     }
-    implementation[method.name] = method.isServerStream ? streamHandler(method) : unaryHandler(method)
+    implementation[method.name] =
+      method.kind === 'stream' ? streamHandler(calls, method) : unaryHandler(calls, method)
   }
   server.addService(definition, implementation)
 }
 
-function unaryHandler(method: WireMethod): grpc.handleUnaryCall<Buffer, Buffer> {
+function unaryHandler(calls: Calls, method: UnaryMethod): grpc.handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    void answer(method, call).then(outcome => {
+    const watched = watchCall(method.name, call)
+    const answered = method.call(watched.abort.signal, call.request).then(outcome => {
+      watched.settle()
+      calls.unary.delete(answered)
       if ('reply' in outcome) callback(null, asBuffer(outcome.reply))
       else callback(outcome.failure)
     })
+    calls.unary.add(answered)
   }
 }
 
-/** One message and the end: streams of more come with the first RPC that has them. */
-function streamHandler(method: WireMethod): grpc.handleServerStreamingCall<Buffer, Buffer> {
+function streamHandler(calls: Calls, method: StreamMethod): grpc.handleServerStreamingCall<Buffer, Buffer> {
   return call => {
-    void answer(method, call).then(outcome => {
-      if ('reply' in outcome) call.end(asBuffer(outcome.reply))
-      else call.emit('error', outcome.failure)
+    const watched = watchCall(method.name, call)
+    const { abort } = watched
+    calls.streams.add(abort)
+    // Said both when the client leaves and when it has taken the last byte.
+    call.once('cancelled', () => {
+      calls.streams.delete(abort)
+    })
+    const sink = {
+      open() {
+        call.sendMetadata(new grpc.Metadata())
+      },
+      send: (message: Uint8Array) => write(call, abort.signal, asBuffer(message)),
+    }
+    void method.run(abort.signal, call.request, sink).then(failure => {
+      watched.settle()
+      if (failure) call.emit('error', failure)
+      else call.end()
     })
   }
 }
 
-type Call = grpc.ServerUnaryCall<Buffer, Buffer> | grpc.ServerWritableStream<Buffer, Buffer>
+type Stream = grpc.ServerWritableStream<Buffer, Buffer>
 
-async function answer(method: WireMethod, call: Call): ReturnType<WireMethod['call']> {
+/** Resolves when the transport takes more; it never tells when the call is gone, so the signal does. */
+async function write(call: Stream, signal: AbortSignal, message: Buffer): Promise<void> {
+  if (signal.aborted) throw abortError(signal)
+  if (call.write(message)) return
+  await once(call, 'drain', { signal })
+}
+
+type Call = grpc.ServerUnaryCall<Buffer, Buffer> | Stream
+
+interface WatchedCall {
+  /** Aborts when the client leaves or its deadline passes before the call is answered. */
+  readonly abort: AbortController
+  /** The call is about to be answered. */
+  settle(): void
+}
+
+function watchCall(name: string, call: Call): WatchedCall {
   const abort = new AbortController()
   const onCancelled = () => {
     const isLate = Date.now() >= Number(call.getDeadline())
     abort.abort(
       isLate
-        ? new RuntimeError('deadline-exceeded', `the deadline of ${method.name} has passed`)
-        : new RuntimeError('cancelled', `the client cancelled ${method.name}`),
+        ? new RuntimeError('deadline-exceeded', `the deadline of ${name} has passed`)
+        : new RuntimeError('cancelled', `the client cancelled ${name}`),
     )
   }
   call.once('cancelled', onCancelled)
   if (call.cancelled) onCancelled()
-  try {
-    return await method.call(abort.signal, call.request)
-  } finally {
-    // The transport says "cancelled" also when an answered call is closed; work that goes on must not hear it.
-    call.removeListener('cancelled', onCancelled)
+  return {
+    abort,
+    settle() {
+      // The transport says "cancelled" also when an answered call is closed; work that goes on must not hear it.
+      call.removeListener('cancelled', onCancelled)
+    },
   }
 }
 
@@ -149,17 +198,25 @@ function bind(server: grpc.Server, path: string): Promise<void> {
   })
 }
 
-function stopServer(server: grpc.Server, graceMs: number): Promise<void> {
-  return new Promise(resolve => {
-    const cut = setTimeout(() => {
-      server.forceShutdown()
-      resolve()
-    }, graceMs)
+/** Streams end at once, as unavailable; running calls get their time. */
+async function stopServer(server: grpc.Server, calls: Calls, limits: ServerLimits): Promise<void> {
+  const closed = new Promise<void>(resolve => {
     server.tryShutdown(() => {
-      clearTimeout(cut)
       resolve()
     })
   })
+  const reason = new RuntimeError('unavailable', 'lighterd is stopping')
+  for (const stream of calls.streams) stream.abort(reason)
+  const patience = delay(limits.stopGraceMs, undefined, { ref: false })
+  await Promise.race([closed, patience, onlyDeafStreams(calls, limits.streamGraceMs, closed)])
+  server.forceShutdown()
+}
+
+/** Resolves when nothing is under way but streams whose clients do not read, and so cannot be told of the end. */
+async function onlyDeafStreams(calls: Calls, graceMs: number, closed: Promise<void>): Promise<void> {
+  await Promise.all(calls.unary)
+  await delay(graceMs, undefined, { ref: false })
+  if (calls.streams.size === 0) await closed
 }
 
 async function refuseIfServed(path: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { DoorDeps } from '../door.ts'
-import { type Gate, served, unimplemented } from '../grpc/handler.ts'
+import { type Gate, served, streamed, unimplemented } from '../grpc/handler.ts'
 import { runtimeMethods as rpc } from '../grpc/methods.ts'
 import type { Service } from '../grpc/server.ts'
 import { containerStatus } from './container/container-status.ts'
@@ -9,7 +9,9 @@ import { removeContainer } from './container/remove-container.ts'
 import { reopenContainerLog } from './container/reopen-container-log.ts'
 import { startContainer } from './container/start-container.ts'
 import { stopContainer } from './container/stop-container.ts'
+import { streamContainers } from './container/stream-containers.ts'
 import { updateContainerResources } from './container/update-container-resources.ts'
+import { getContainerEvents } from './events/get-container-events.ts'
 import { runtimeConfig } from './node/runtime-config.ts'
 import { status } from './node/status.ts'
 import { updateRuntimeConfig } from './node/update-runtime-config.ts'
@@ -19,6 +21,7 @@ import { podSandboxStatus } from './sandbox/pod-sandbox-status.ts'
 import { removePodSandbox } from './sandbox/remove-pod-sandbox.ts'
 import { runPodSandbox } from './sandbox/run-pod-sandbox.ts'
 import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts'
+import { streamPodSandboxes } from './sandbox/stream-pod-sandboxes.ts'
 import { updatePodSandboxResources } from './sandbox/update-pod-sandbox-resources.ts'
 import { execSync } from './session/exec-sync.ts'
 import { containerStats } from './stats/container-stats.ts'
@@ -26,8 +29,6 @@ import { listContainerStats } from './stats/list-container-stats.ts'
 
 /** RPCs of RuntimeService that are registered and not built; SCOPE.md says why. */
 export const unbuiltRuntimeMethods = [
-  rpc.StreamPodSandboxes,
-  rpc.StreamContainers,
   rpc.Exec,
   rpc.Attach,
   rpc.PortForward,
@@ -38,7 +39,6 @@ export const unbuiltRuntimeMethods = [
   rpc.CheckpointContainer,
   rpc.CheckpointPod,
   rpc.RestorePod,
-  rpc.GetContainerEvents,
   rpc.ListMetricDescriptors,
   rpc.ListPodSandboxMetrics,
   rpc.StreamPodSandboxMetrics,
@@ -54,11 +54,13 @@ export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
       served(gate, rpc.RemovePodSandbox, removePodSandbox(deps)),
       served(gate, rpc.PodSandboxStatus, podSandboxStatus(deps)),
       served(gate, rpc.ListPodSandbox, listPodSandbox(deps)),
+      streamed(gate, rpc.StreamPodSandboxes, streamPodSandboxes(deps)),
       served(gate, rpc.CreateContainer, createContainer(deps)),
       served(gate, rpc.StartContainer, startContainer(deps)),
       served(gate, rpc.StopContainer, stopContainer(deps)),
       served(gate, rpc.RemoveContainer, removeContainer(deps)),
       served(gate, rpc.ListContainers, listContainers(deps)),
+      streamed(gate, rpc.StreamContainers, streamContainers(deps)),
       served(gate, rpc.ContainerStatus, containerStatus(deps)),
       served(gate, rpc.UpdateContainerResources, updateContainerResources(deps)),
       served(gate, rpc.UpdatePodSandboxResources, updatePodSandboxResources(deps)),
@@ -66,6 +68,7 @@ export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
       served(gate, rpc.ExecSync, execSync(deps)),
       served(gate, rpc.ContainerStats, containerStats(deps)),
       served(gate, rpc.ListContainerStats, listContainerStats(deps)),
+      streamed(gate, rpc.GetContainerEvents, getContainerEvents(deps)),
       served(gate, rpc.Version, version(deps)),
       served(gate, rpc.Status, status(deps)),
       served(gate, rpc.RuntimeConfig, runtimeConfig(deps)),

@@ -17,7 +17,7 @@ import type { Image, RegistryAuth } from '#engine/model/image'
 import type { Pod } from '#engine/model/pod'
 import type { ContainerStats } from '#engine/model/stats'
 import { fakeCheckpoints } from './fake-checkpoints.ts'
-import { fakeEvents } from './fake-events.ts'
+import { createFakeEvents, type FakeEvents } from './fake-events.ts'
 import { fakeSessions } from './fake-sessions.ts'
 import { sampleContainer, sampleContainerId, sampleImage, samplePod, samplePodId } from './samples.ts'
 
@@ -33,6 +33,8 @@ export interface FakeEngine extends EngineService {
   /** Images whose pull waits until the caller gives up. */
   readonly slowImages: Set<string>
   nodeStatus: NodeStatus
+  /** Tells an event to everybody who reads. */
+  readonly tell: FakeEvents['tell']
   /** Settles start(), which waits for it. */
   finishStart(): void
 }
@@ -59,8 +61,10 @@ export function createFakeEngine(): FakeEngine {
       if (err !== undefined) throw err as Error
     },
   }
+  const events = createFakeEvents(state)
   const fake: FakeEngine = {
     ...state,
+    tell: events.tell,
     nodeStatus: readyNode,
     failNext(err) {
       failure = err
@@ -101,7 +105,7 @@ export function createFakeEngine(): FakeEngine {
     stats: fakeStats(state),
     node,
     sessions: fakeSessions(),
-    events: fakeEvents(),
+    events: events.operations,
     checkpoints: fakeCheckpoints(),
   }
   return fake

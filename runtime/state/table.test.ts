@@ -96,3 +96,31 @@ test('the same id cannot be inserted twice', async () => {
   const { table } = await tableOf(pod)
   await assert.rejects(table.insert(pod), err => isKind(err, 'already-exists'))
 })
+
+test('whoever observes hears of every change that memory shows, and of nothing else', async () => {
+  const pod = samplePod()
+  const records = createMemoryRecords<Pod>([pod])
+  const table = createTable('pod sandbox', records)
+  const heard: string[] = []
+  table.observe(({ before, after }) => {
+    heard.push(`${before?.phase ?? 'none'} > ${after?.phase ?? 'none'} ${after?.stage ?? ''}`)
+    assert.equal(table.get(pod.id), after) // nobody can see it earlier
+  })
+  await table.load()
+  await table.update(pod.id, current => current)
+  records.failNext(new Error('disk full'))
+  await assert.rejects(table.update(pod.id, current => ({ ...current, phase: 'stopping' })))
+  table.setStage(pod.id, 'network')
+  table.setStage('unknown', 'network')
+  await table.update(pod.id, current => ({ ...current, phase: 'stopping' }))
+  await table.remove(pod.id)
+  await table.remove(pod.id)
+  await table.insert(pod)
+  assert.deepEqual(heard, [
+    'none > ready ',
+    'ready > ready network',
+    'ready > stopping network',
+    'stopping > none ',
+    'none > ready ',
+  ])
+})

@@ -21,6 +21,17 @@ export interface Table<T extends TableObject> {
   /** Sets the stage, in memory only: it tells people what a running operation is doing. */
   setStage(id: string, stage: string): void
   remove(id: string): Promise<void>
+  /**
+   * Calls the listener after every change that memory shows, before anybody else sees it, in order; for as long as the
+   * table lives. A listener waits for nothing and never throws.
+   */
+  observe(listener: (change: Change<T>) => void): void
+}
+
+/** Loaded or inserted: no `before`. Removed: no `after`. */
+export interface Change<T> {
+  readonly before: T | undefined
+  readonly after: T | undefined
 }
 
 export interface TableObject {
@@ -37,7 +48,7 @@ export interface UpdateOptions {
 }
 
 export function createTable<T extends TableObject>(what: string, store: RecordStore<T>): Table<T> {
-  const objects = new Map<string, T>()
+  const { objects, show, observe } = createMemory<T>()
   const writes = createKeyedLock()
 
   function missing(id: string): RuntimeError {
@@ -59,7 +70,7 @@ export function createTable<T extends TableObject>(what: string, store: RecordSt
 
   return {
     async load() {
-      for (const object of (await store.load()).values()) objects.set(object.id, object)
+      for (const object of (await store.load()).values()) show(object.id, object)
     },
     get: id => objects.get(id),
     all: () => [...objects.values()],
@@ -73,7 +84,7 @@ export function createTable<T extends TableObject>(what: string, store: RecordSt
       writes.run(value.id, async () => {
         if (objects.has(value.id)) throw new RuntimeError('already-exists', `${what} "${value.id}" exists`)
         await store.write(value.id, value)
-        objects.set(value.id, value)
+        show(value.id, value)
       }),
     update: (id, change, options = {}) =>
       writes.run(id, async () => {
@@ -86,17 +97,43 @@ export function createTable<T extends TableObject>(what: string, store: RecordSt
         } catch (err) {
           if (!options.mayOutrunDisk || !isKind(err, 'resource-exhausted')) throw err
         }
-        objects.set(id, next)
+        show(id, next)
         return next
       }),
     setStage(id, stage) {
       const current = objects.get(id)
-      if (current) objects.set(id, { ...current, stage })
+      if (current) show(id, { ...current, stage })
     },
     remove: id =>
       writes.run(id, async () => {
         await store.remove(id)
-        objects.delete(id)
+        show(id, undefined)
       }),
+    observe,
+  }
+}
+
+/** What readers see, and the one place where it changes. */
+interface Memory<T> {
+  readonly objects: ReadonlyMap<string, T>
+  readonly show: (id: string, after: T | undefined) => void
+  readonly observe: (listener: (change: Change<T>) => void) => void
+}
+
+function createMemory<T>(): Memory<T> {
+  const objects = new Map<string, T>()
+  const listeners: ((change: Change<T>) => void)[] = []
+  return {
+    objects,
+    show(id, after) {
+      const before = objects.get(id)
+      if (before === after) return
+      if (after) objects.set(id, after)
+      else objects.delete(id)
+      for (const listener of listeners) listener({ before, after })
+    },
+    observe(listener) {
+      listeners.push(listener)
+    },
   }
 }
