@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { isKind, RuntimeError } from '#base/errors'
-import { fileError, makeDirectory, readFileIfExists } from '#base/files'
+import { fileError, makeDirectory, readFileIfExists, removePath } from '#base/files'
 import type { Host } from '#shim/host'
 import type { EngineConfig } from './engine-config.ts'
 import type { Paths } from './state/paths.ts'
@@ -25,6 +25,8 @@ export async function claimDirectories(
   for (const path of [paths.pods, paths.containers, paths.sockets, paths.runtimeRoot]) {
     await makeDirectory(path, 0o711)
   }
+  await removePath(paths.forwards) // of connections that ended with a former daemon
+  await makeDirectory(paths.forwards, 0o700)
 }
 
 async function claim(host: Pick<Host, 'lock'>, config: EngineConfig, path: string): Promise<void> {

@@ -21,7 +21,8 @@ import { podOperations } from './pods/pod-operations.ts'
 import { recover } from './recovery/recover.ts'
 import { sessionOperations } from './sessions/session-operations.ts'
 import { createPaths } from './state/paths.ts'
-import { createContainerStats } from './stats/container-stats.ts'
+import { statsOperations } from './stats/stats-operations.ts'
+import { createTextFiles } from './stats/text-files.ts'
 
 export interface EngineDeps {
   readonly config: EngineConfig
@@ -121,15 +122,20 @@ async function stopParts({ images, network, pods, containers }: EngineParts): Pr
 
 function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owner: Owner): Engine {
   const { images, network, pods, containers } = parts
+  const ownPods = podOperations(pods, owner)
   const operations = containerOperations(containers, owner)
   return {
-    pods: podOperations(pods, owner),
+    pods: ownPods,
     containers: operations,
     images,
-    stats: createContainerStats({
+    stats: statsOperations({
+      pods: ownPods,
       containers: operations,
       rootfs: images.rootfs,
-      cgroups: facts.cgroups,
+      host: containers.host,
+      paths: containers.paths,
+      layout: facts.cgroups,
+      files: createTextFiles(),
       clock: deps.clock,
     }),
     node: nodeOperations({

@@ -15,6 +15,8 @@ export interface Paths {
   readonly pods: string
   readonly containers: string
   readonly sockets: string
+  /** Sockets of port-forwards that are being made. */
+  readonly forwards: string
   pod(id: PodId): PodPaths
   container(id: ContainerId): ContainerPaths
 }
@@ -25,6 +27,7 @@ export interface PodPaths {
   readonly ipc: string
   readonly uts: string
   readonly pid: string
+  readonly user: string
   readonly shm: string
   readonly hosts: string
   readonly hostname: string
@@ -36,6 +39,8 @@ export interface ContainerPaths {
   /** OCI bundle: config.json. */
   readonly bundle: string
   readonly rootfs: string
+  /** Mount points of volumes that are prepared before the OCI runtime gets them; may not exist. */
+  readonly volumes: string
   readonly exitFile: string
   readonly pidFile: string
   readonly shimLog: string
@@ -59,6 +64,7 @@ export function createPaths(config: Pick<EngineConfig, 'rootDir' | 'stateDir'>):
     pods: inState('pods'),
     containers: inState('containers'),
     sockets: inState('shims'),
+    forwards: inState('forwards'),
     pod: id => podPaths(inState('pods', id)),
     container: id => ({
       ...containerPaths(inState('containers', id)),
@@ -74,6 +80,7 @@ function podPaths(directory: string): PodPaths {
     ipc: join(directory, 'ipc'),
     uts: join(directory, 'uts'),
     pid: join(directory, 'pid'),
+    user: join(directory, 'user'),
     shm: join(directory, 'shm'),
     hosts: join(directory, 'hosts'),
     hostname: join(directory, 'hostname'),
@@ -86,6 +93,7 @@ function containerPaths(directory: string): Omit<ContainerPaths, 'socket'> {
     directory,
     bundle: directory,
     rootfs: join(directory, 'rootfs'),
+    volumes: join(directory, 'volumes'),
     exitFile: join(directory, 'exit'),
     pidFile: join(directory, 'pid'),
     shimLog: join(directory, 'shim.log'),

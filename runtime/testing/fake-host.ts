@@ -1,7 +1,15 @@
+import type { Duplex } from 'node:stream'
 import { type Ctx, throwIfAborted } from '#base/context'
 import { RuntimeError } from '#base/errors'
 import type { Program, ProgramResult } from '#base/programs'
-import { type DiskUsage, type Host, namespaceFlags, type SandboxNamespaces } from '#shim/host'
+import {
+  type DiskUsage,
+  type Host,
+  namespaceFlags,
+  type OpenFiles,
+  type PortForward,
+  type SandboxNamespaces,
+} from '#shim/host'
 
 export type HostOperation = Exclude<keyof Host, 'start' | 'stop'>
 
@@ -26,7 +34,12 @@ export interface FakeHost extends Host {
   putFile(root: string, path: string, text: string): void
   /** What programs answer; the default is exit code 0 without output. */
   onRun: (program: Program) => Promise<ProgramResult>
+  /** What listens in the pods; the default is nothing. */
+  onForward: (forward: PortForward) => Duplex
   usage: DiskUsage
+  /** Text of net/dev by pin. */
+  readonly netDevicesOf: Map<string, string>
+  readonly openFilesOf: Map<string, OpenFiles>
 }
 
 /** Signal that ends a process whatever it does. */
@@ -38,6 +51,7 @@ const pins = [
   [namespaceFlags.ipc, 'ipc'],
   [namespaceFlags.uts, 'uts'],
   [namespaceFlags.pid, 'pid'],
+  [namespaceFlags.user, 'user'],
 ] as const
 
 interface FakeState {
@@ -65,7 +79,12 @@ export function createFakeHost(): FakeHost {
     processes: state.processes,
     locks: state.locks,
     onRun: () => Promise.resolve({ exitCode: 0, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }),
+    onForward: ({ port }) => {
+      throw new RuntimeError('failed-precondition', `nothing listens on port ${port} of localhost`)
+    },
     usage: { bytes: 0, inodes: 0 },
+    netDevicesOf: new Map(),
+    openFilesOf: new Map(),
     fail: (operation, err) => void state.failures.set(operation, err),
     succeed: operation => void state.failures.delete(operation),
     putFile: (root, path, text) => void state.files.set(`${root}:${path}`, Buffer.from(text)),
@@ -76,6 +95,18 @@ export function createFakeHost(): FakeHost {
     run: (ctx, program) =>
       state.ask(ctx, { operation: 'run', objects: program.argv }, () => fake.onRun(program)),
     diskUsage: (ctx, paths) => state.ask(ctx, { operation: 'diskUsage', objects: paths }, () => fake.usage),
+    netDevices: (ctx, pins) =>
+      state.ask(ctx, { operation: 'netDevices', objects: pins }, () =>
+        pins.map(pin => fake.netDevicesOf.get(pin) ?? ''),
+      ),
+    openFiles: (ctx, cgroups) =>
+      state.ask(ctx, { operation: 'openFiles', objects: cgroups }, () =>
+        cgroups.map(cgroup => fake.openFilesOf.get(cgroup) ?? { processes: 0, files: 0, sockets: 0 }),
+      ),
+    forward: (ctx, forward) =>
+      state.ask(ctx, { operation: 'forward', objects: [forward.networkPath ?? 'host', forward.port] }, () =>
+        fake.onForward(forward),
+      ),
     ...mountCalls(state),
     ...fileCalls(state),
     ...processCalls(state),

@@ -1,14 +1,33 @@
+import type { Duplex } from 'node:stream'
 import type { Ctx } from '#base/context'
 import type { Programs } from '#base/programs'
 
 /** Bits of SandboxNamespaces.flags (shim/PROTOCOL.md, SANDBOX). */
-export const namespaceFlags = { network: 1, ipc: 2, uts: 4, pid: 8 } as const
+export const namespaceFlags = { network: 1, ipc: 2, uts: 4, pid: 8, user: 16 } as const
+
+/** One line of a uid_map or gid_map (user_namespaces(7)). */
+export interface IdMapping {
+  readonly containerId: number
+  readonly hostId: number
+  readonly length: number
+}
+
+/** Both lists are empty, or none is. */
+export interface IdMappings {
+  readonly uids: readonly IdMapping[]
+  readonly gids: readonly IdMapping[]
+}
+
+/** What a mount forbids (mount_setattr(2)). */
+export type MountAttribute = 'ro' | 'noexec' | 'nodev' | 'nosuid'
 
 export interface SandboxNamespaces {
-  /** Existing directory; the namespaces are pinned on its files `net`, `ipc`, `uts`, `pid`. */
+  /** Existing directory; the namespaces are pinned on its files `net`, `ipc`, `uts`, `pid`, `user`. */
   readonly directory: string
   /** Which namespaces to make: namespaceFlags or-ed. */
   readonly flags: number
+  /** Given with namespaceFlags.user: the other namespaces, and what is on shm, belong to that one. */
+  readonly idMappings?: IdMappings
   readonly hostname?: string
   /** `key=value`, set inside the new namespaces. */
   readonly sysctls: readonly string[]
@@ -30,6 +49,14 @@ export interface OverlayMount {
   readonly work?: string
   readonly target: string
   readonly options?: string
+  /** Layers show their files' ids mapped; upper and work are as they are. Linux 5.19. */
+  readonly idMappings?: IdMappings
+  /**
+   * Only this part, a directory or a regular file, links followed as in a chroot. Errors: `not-found` if there is
+   * none.
+   */
+  readonly subPath?: string
+  readonly attributes?: readonly MountAttribute[]
 }
 
 export interface DetachedProgram {
@@ -79,13 +106,58 @@ export interface Host extends Programs {
     ctx: Ctx,
     process: { readonly pid: number; readonly name: string; readonly signal: number },
   ): Promise<boolean>
+  /**
+   * The caller destroys the connection; half-close works in both directions, and a reset ends it. Errors:
+   * `failed-precondition` when nothing listens on the port, `unavailable` when something does and does not answer,
+   * `not-found` without the namespace, `resource-exhausted` when too many connections are forwarded.
+   */
+  forward(ctx: Ctx, forward: PortForward): Promise<Duplex>
+  /**
+   * The text of net/dev (proc_pid_net(5)) in each of the network namespaces that are pinned on these paths, at most
+   * batchLimits.paths; "" for a pin that is gone.
+   */
+  netDevices(ctx: Ctx, pins: readonly string[]): Promise<readonly string[]>
+  /**
+   * What the processes in each cgroup and below it have open; at most batchLimits.paths cgroups. With isCountOnly
+   * just the processes are counted.
+   */
+  openFiles(ctx: Ctx, cgroups: readonly string[], isCountOnly: boolean): Promise<readonly OpenFiles[]>
+}
+
+/** Objects in one request, so that the answer fits a frame. */
+export const batchLimits = { paths: 48 } as const
+
+/** All 0 for a cgroup that does not exist. */
+export interface OpenFiles {
+  readonly processes: number
+  /** Descriptors; the host stops counting at 100000. */
+  readonly files: number
+  readonly sockets: number
+}
+
+/** A TCP connection into a network namespace. */
+export interface PortForward {
+  /** Pin of the namespace; undefined: the host's. */
+  readonly networkPath: string | undefined
+  /** Of localhost in it: 127.0.0.1 first, then ::1. */
+  readonly port: number
+  /** For a unix socket (at most 107 bytes) that exists only until this call has connected to it. */
+  readonly socketPath: string
 }
 
 export interface BindMount {
+  /** Without links on its way. Errors: `failed-precondition` if there is one. */
   readonly source: string
   readonly target: string
-  readonly isReadOnly: boolean
+  /** With the mounts below the source. */
   readonly isRecursive: boolean
+  readonly attributes: readonly MountAttribute[]
+  /** The mounts below have the attributes, too. */
+  readonly hasAttributesBelow?: boolean
+  /** What is mounted below the source later appears; otherwise the mount is private. */
+  readonly isSlave?: boolean
+  /** The top mount shows its files' ids mapped. Errors: `failed-precondition` if its file system cannot do that. */
+  readonly idMappings?: IdMappings
 }
 
 export interface DiskUsage {

@@ -3,11 +3,21 @@ import { type ErrorKind, RuntimeError } from '#base/errors'
 import { createLimiter } from '#base/locks'
 import type { Log } from '#base/log'
 import { type Program, type ProgramResult, programLimits } from '#base/programs'
-import type { DetachedProgram, Host, OverlayMount, SandboxNamespaces } from './host.ts'
+import type { DetachedProgram, Host, OpenFiles, SandboxNamespaces } from './host.ts'
 import { errnoName, hostError } from './host-errors.ts'
+import { forward } from './host-forward.ts'
+import { idMappingFields, mountCalls } from './host-mounts.ts'
 import type { HostCall } from './host-session.ts'
-import { createHostSupervisor } from './host-supervisor.ts'
-import { type FieldValue, type Frame, fieldData, fieldNumber, frameTypes, tags } from './protocol.ts'
+import { createHostSupervisor, type HostSupervisor } from './host-supervisor.ts'
+import {
+  type FieldValue,
+  type Frame,
+  fieldData,
+  fieldNumber,
+  fieldTexts,
+  frameTypes,
+  tags,
+} from './protocol.ts'
 
 /** How long the host may take to answer, and how much it is asked at once. */
 export const hostLimits = {
@@ -18,6 +28,8 @@ export const hostLimits = {
   runSlackMs: 15_000,
   /** Fewer than the host takes (JOBS_MAX in job.h); others wait. */
   concurrentCalls: 96,
+  /** Connections being made into pods, beside the other calls: those do not wait for them. */
+  concurrentForwards: 24,
 } as const
 
 export interface HostDeps {
@@ -38,21 +50,13 @@ interface Request extends Omit<HostCall, 'timeoutMs'> {
 }
 
 /** Answers OK frames; throws for ERROR frames, unless `isFine` names their errno: then undefined. */
-type Ask = (ctx: Ctx, request: Request, isFine?: string) => Promise<Frame | undefined>
+export type Ask = (ctx: Ctx, request: Request, isFine?: string) => Promise<Frame | undefined>
 
 /** The daemon's end of lighter-host. start() before anything else. */
 export function createHost(deps: HostDeps): Host {
   const supervisor = createHostSupervisor(deps)
-  const limiter = createLimiter(hostLimits.concurrentCalls)
-  const ask: Ask = async (ctx, request, isFine) =>
-    limiter.run(async () => {
-      throwIfAborted(ctx)
-      const session = await supervisor.session(ctx)
-      const frame = await session.call({ timeoutMs: hostLimits.requestTimeoutMs, ...request })
-      if (frame.type === frameTypes.ok) return frame
-      if (isFine !== undefined && errnoName(frame) === isFine) return undefined
-      throw hostError(frame, request.kinds)
-    })
+  const ask = createAsk(supervisor, hostLimits.concurrentCalls)
+  const askForward = createAsk(supervisor, hostLimits.concurrentForwards)
   return {
     start: () => supervisor.start(),
     stop: () => supervisor.stop(),
@@ -63,7 +67,22 @@ export function createHost(deps: HostDeps): Host {
     ...mountCalls(ask),
     ...fileCalls(ask),
     ...processCalls(ask),
+    ...figureCalls(ask),
+    forward: (ctx, input) => forward(askForward, ctx, input),
   }
+}
+
+function createAsk(supervisor: HostSupervisor, concurrentCalls: number): Ask {
+  const limiter = createLimiter(concurrentCalls)
+  return async (ctx, request, isFine) =>
+    limiter.run(async () => {
+      throwIfAborted(ctx)
+      const session = await supervisor.session(ctx)
+      const frame = await session.call({ timeoutMs: hostLimits.requestTimeoutMs, ...request })
+      if (frame.type === frameTypes.ok) return frame
+      if (isFine !== undefined && errnoName(frame) === isFine) return undefined
+      throw hostError(frame, request.kinds)
+    })
 }
 
 function list(tag: number, values: readonly string[]): Fields {
@@ -121,6 +140,7 @@ async function createSandbox(ask: Ask, ctx: Ctx, sandbox: SandboxNamespaces): Pr
     [tags.bytes, sandbox.shmBytes],
     ...list(tags.sysctl, sandbox.sysctls),
     ...list(tags.cgroup, sandbox.pauseCgroups),
+    ...idMappingFields(sandbox.idMappings),
   ]
   if (sandbox.hostname !== undefined) fields.push([tags.hostname, sandbox.hostname])
   if (sandbox.pauseProgram !== undefined) fields.push([tags.program, sandbox.pauseProgram])
@@ -138,49 +158,6 @@ function requirePid(frame: Frame | undefined): number {
   const pid = frame ? fieldNumber(frame, tags.pid, 0) : 0
   if (pid <= 0) throw new RuntimeError('internal', 'lighter-host answered without a pid')
   return pid
-}
-
-function mountCalls(ask: Ask): Pick<Host, 'mountOverlay' | 'bind' | 'unmount'> {
-  return {
-    async mountOverlay(ctx, mount) {
-      await ask(ctx, {
-        type: frameTypes.mountOverlay,
-        fields: overlayFields(mount),
-        what: `the overlay mount on ${mount.target}`,
-      })
-    },
-    async bind(ctx, bind) {
-      await ask(ctx, {
-        type: frameTypes.bind,
-        fields: [
-          [tags.source, bind.source],
-          [tags.path, bind.target],
-          [tags.flags, (bind.isReadOnly ? 1 : 0) | (bind.isRecursive ? 2 : 0)],
-        ],
-        what: `the bind mount on ${bind.target}`,
-      })
-    },
-    async unmount(ctx, paths) {
-      if (paths.length === 0) return
-      await ask(ctx, {
-        type: frameTypes.unmount,
-        fields: list(tags.path, paths),
-        what: `unmounting ${paths.join(', ')}`,
-      })
-    },
-  }
-}
-
-function overlayFields(mount: OverlayMount): Fields {
-  const fields: Fields = [
-    [tags.directory, mount.directory],
-    ...list(tags.layer, mount.layers),
-    [tags.path, mount.target],
-  ]
-  if (mount.upper !== undefined) fields.push([tags.upper, mount.upper])
-  if (mount.work !== undefined) fields.push([tags.work, mount.work])
-  if (mount.options !== undefined) fields.push([tags.options, mount.options])
-  return fields
 }
 
 function fileCalls(ask: Ask): Pick<Host, 'removeTree' | 'readInRoot' | 'diskUsage'> {
@@ -257,4 +234,39 @@ function processCalls(ask: Ask): Pick<Host, 'killCgroup' | 'removeCgroup' | 'kil
       return (await ask(ctx, request, 'ESRCH')) !== undefined
     },
   }
+}
+
+function figureCalls(ask: Ask): Pick<Host, 'netDevices' | 'openFiles'> {
+  return {
+    async netDevices(ctx, pins) {
+      if (pins.length === 0) return []
+      const frame = await ask(ctx, {
+        type: frameTypes.netDevices,
+        fields: list(tags.path, pins),
+        what: `the network devices of ${pins.length} pods`,
+      })
+      return dataOfEach(frame, pins)
+    },
+    async openFiles(ctx, cgroups, isCountOnly) {
+      if (cgroups.length === 0) return []
+      const frame = await ask(ctx, {
+        type: frameTypes.openFiles,
+        fields: [...list(tags.cgroup, cgroups), [tags.flags, isCountOnly ? 1 : 0]],
+        what: `counting open files in ${cgroups.length} cgroups`,
+      })
+      return dataOfEach(frame, cgroups).map(parseOpenFiles)
+    },
+  }
+}
+
+/** One text for each object of the request, in its order. */
+function dataOfEach(frame: Frame | undefined, objects: readonly string[]): readonly string[] {
+  const texts = frame ? fieldTexts(frame, tags.data) : []
+  if (texts.length === objects.length) return texts
+  throw new RuntimeError('internal', `lighter-host answered ${texts.length} of ${objects.length} objects`)
+}
+
+function parseOpenFiles(line: string): OpenFiles {
+  const [processes = 0, files = 0, sockets = 0] = line.split(' ').map(Number)
+  return { processes, files, sockets }
 }

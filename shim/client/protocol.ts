@@ -18,6 +18,9 @@ export const frameTypes = {
   killCgroup: 27,
   removeCgroup: 28,
   killProcess: 29,
+  forward: 40,
+  netDevices: 48,
+  openFiles: 49,
   watch: 64,
   kill: 65,
   exec: 66,
@@ -68,6 +71,10 @@ export const tags = {
   rows: 32,
   columns: 33,
   timeNs: 34,
+  uidMapping: 44,
+  gidMapping: 45,
+  subPath: 46,
+  port: 40,
 } as const
 
 export const frameLimits = { payloadBytes: 4 * 1024 * 1024 } as const

@@ -14,14 +14,22 @@ static void answer_failure(struct host *host, uint32_t id, const struct error *f
 	frame_error(&host->out, id, failure, &ignored);
 }
 
+static int is_over_limit(const struct host *host, const struct frame *request, struct error *err)
+{
+	if (request->type == FRAME_FORWARD && host->forward_count >= FORWARDS_MAX)
+		return error_set(err, ENOSPC, "%d connections are being forwarded, which is the limit", FORWARDS_MAX);
+	if (host->job_count >= JOBS_MAX)
+		return error_set(err, EAGAIN, "%d requests are being worked on; try again", JOBS_MAX);
+	return 0;
+}
+
 static void start_job(struct host *host, const struct frame *request)
 {
 	struct error failure = {0};
 	struct job *job;
 	int result;
 
-	if (host->job_count >= JOBS_MAX) {
-		error_set(&failure, EAGAIN, "%d requests are being worked on; try again", JOBS_MAX);
+	if (is_over_limit(host, request, &failure)) {
 		answer_failure(host, request->id, &failure);
 		return;
 	}
@@ -31,6 +39,7 @@ static void start_job(struct host *host, const struct frame *request)
 		answer_failure(host, request->id, &failure);
 		return;
 	}
+	job->is_forward = request->type == FRAME_FORWARD;
 	if (request->type == FRAME_RUN)
 		result = job_start_run(job, request, &failure);
 	else
@@ -43,6 +52,7 @@ static void start_job(struct host *host, const struct frame *request)
 	job->next = host->jobs;
 	host->jobs = job;
 	host->job_count++;
+	host->forward_count += job->is_forward;
 }
 
 static void cancel(struct host *host, uint32_t id)
@@ -102,7 +112,25 @@ static int flush(struct host *host)
 	return 1;
 }
 
-/* Moves every job on; answers and forgets those that are over. fds holds JOB_FDS entries for each, in order. */
+static void answer(struct host *host, struct job *job)
+{
+	if (job->is_answered)
+		return;
+	job_answer(job, &host->out);
+	if (job->is_forward)
+		host->job_count--;
+}
+
+static void forget(struct host *host, struct job *job)
+{
+	if (job->is_forward)
+		host->forward_count--;
+	else
+		host->job_count--;
+	job_free(job);
+}
+
+/* Moves every job on; answers and forgets those that are over. fds holds job_fds entries for each, in order. */
 static void serve_jobs(struct host *host, const struct pollfd *fds)
 {
 	struct job **link = &host->jobs;
@@ -112,18 +140,17 @@ static void serve_jobs(struct host *host, const struct pollfd *fds)
 		struct job *job = *link;
 
 		job_serve(job, fds);
-		fds += JOB_FDS;
+		fds += job_fds(job);
 		job_wake(job, now);
 		if (!job_is_over(job)) {
-			if (job->state == JOB_KILLED && job->wake_ms == INT64_MAX)
-				job_answer(job, &host->out);
+			if ((job->state == JOB_KILLED && job->wake_ms == INT64_MAX) || job_has_answer(job))
+				answer(host, job);
 			link = &job->next;
 			continue;
 		}
-		job_answer(job, &host->out);
+		answer(host, job);
 		*link = job->next;
-		host->job_count--;
-		job_free(job);
+		forget(host, job);
 	}
 }
 
@@ -152,14 +179,14 @@ static int wait_ms(const struct host *host, int is_lock_wanted, int64_t until_ms
 /* Waits for jobs, and for the daemon if `events` is not 0; then serves the jobs. Answers the daemon's events. */
 static int turn(struct host *host, short events, int timeout_ms)
 {
-	struct pollfd fds[1 + JOBS_MAX * JOB_FDS] = {{.fd = events ? host->fd : -1, .events = events}};
+	struct pollfd fds[1 + JOBS_MAX * JOB_FDS + FORWARDS_MAX] = {{.fd = events ? host->fd : -1, .events = events}};
 	nfds_t count = 1;
 	int are_jobs_served = !is_blocked(host);
 
 	if (are_jobs_served) {
 		for (const struct job *job = host->jobs; job; job = job->next) {
 			job_poll(job, fds + count);
-			count += JOB_FDS;
+			count += job_fds(job);
 		}
 	}
 	if (poll(fds, count, timeout_ms) < 0)

@@ -18,7 +18,8 @@ struct host {
 	struct frame_writer out;
 	size_t sent;
 	struct job *jobs;
-	size_t job_count;
+	size_t job_count; /* without the forwards that were answered */
+	size_t forward_count;
 	struct locks locks;
 };
 

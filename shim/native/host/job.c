@@ -74,9 +74,16 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+nfds_t job_fds(const struct job *job)
+{
+	return job->is_forward && job->is_answered ? 1 : JOB_FDS;
+}
+
 void job_poll(const struct job *job, struct pollfd *fds)
 {
 	fds[0] = (struct pollfd){.fd = job->state == JOB_ENDED ? -1 : job->pidfd, .events = POLLIN};
+	if (job_fds(job) == 1)
+		return;
 	fds[1] = (struct pollfd){.fd = job->input_fd, .events = POLLOUT};
 	for (int i = 0; i < JOB_STREAMS; i++)
 		fds[2 + i] = (struct pollfd){.fd = job->streams[i].fd, .events = POLLIN};
@@ -132,6 +139,8 @@ void job_serve(struct job *job, const struct pollfd *fds)
 		job->wake_ms = now_ms() + JOB_DRAIN_MS;
 		close_fd(&job->input_fd);
 	}
+	if (job_fds(job) == 1)
+		return;
 	if (fds[1].revents && job->input_fd >= 0)
 		feed_input(job);
 	for (int i = 0; i < JOB_STREAMS; i++)
@@ -242,6 +251,11 @@ static int worker_result(struct job *job, struct frame_writer *out, struct error
 		return -1;
 	return error_set(err, 0, "the worker of request %s ended without an answer (exit code %d)", job->label,
 			 code);
+}
+
+int job_has_answer(const struct job *job)
+{
+	return job->is_forward && job->streams[0].fd < 0 && job->streams[0].used > 0;
 }
 
 void job_answer(struct job *job, struct frame_writer *out)

@@ -10,6 +10,7 @@
 
 enum {
 	JOBS_MAX = 128,		   /* running at once; more are refused with EAGAIN */
+	FORWARDS_MAX = 256,	   /* connections being forwarded; once answered they do not count as jobs */
 	JOB_FDS = 5,		   /* descriptors that a job wants polled: its process, input, streams */
 	JOB_STREAMS = 3,	   /* of a program: stdout, stderr, failure to execute; of a worker: its answer */
 	JOB_DRAIN_MS = 500,	   /* what others may hold open after the process ended */
@@ -40,6 +41,7 @@ struct job {
 	enum job_state state;
 	int64_t wake_ms; /* of the monotonic clock; INT64_MAX: never */
 	int is_run;
+	int is_forward; /* lives on after its answer */
 	int may_finish; /* RUN_MAY_FINISH: not killed at once when the daemon is gone */
 	int is_answered;
 	int failure; /* ETIMEDOUT or ECANCELED once it was killed for that */
@@ -66,7 +68,11 @@ int job_adopt(struct job *job, pid_t pid, struct error *err);
 /* Makes a pipe whose read end becomes the stream; *write_end is for the child. */
 int job_open_stream(struct stream *stream, size_t limit, int *write_end, struct error *err);
 
-/* Fills JOB_FDS entries; unused ones get the descriptor -1. */
+/* How many entries the job wants polled: of what was answered and lives on, only the process. poll(2) takes no more
+ * entries than there may be open files. */
+nfds_t job_fds(const struct job *job);
+
+/* Fills job_fds entries; unused ones get the descriptor -1. */
 void job_poll(const struct job *job, struct pollfd *fds);
 
 /* Moves bytes and states on after poll(2) filled revents. */
@@ -81,7 +87,11 @@ void job_wake(struct job *job, int64_t now);
 /* True when the process ended and its streams are read: job_free reaps it. */
 int job_is_over(const struct job *job);
 
-/* Appends the answer frame to out, once it is known: at the end, or when a killed process does not end. */
+/* True once a worker that lives on has said all that it has to say. */
+int job_has_answer(const struct job *job);
+
+/* Appends the answer frame to out, once it is known: at the end, when a killed process does not end, or when
+ * job_has_answer. */
 void job_answer(struct job *job, struct frame_writer *out);
 
 /* Closes everything; reaps the process if it ended. */

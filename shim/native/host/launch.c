@@ -2,13 +2,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "child.h"
 #include "kernel.h"
+#include "listen.h"
 #include "request.h"
 #include "scoped.h"
 
@@ -17,53 +16,6 @@ enum { SOCKET_FD = 3, BACKLOG = 64 };
 struct launch {
 	char **argv, **env, *socket_path, *log_path;
 };
-
-/* Opens the directory of the path and finds its last part. */
-static int open_parent(char *path, const char **name, struct error *err)
-{
-	char *slash = strrchr(path, '/');
-	int fd;
-
-	*name = slash + 1;
-	if (!**name)
-		return error_set(err, EINVAL, "socket path %s ends with a slash", path);
-	*slash = 0;
-	fd = open(slash == path ? "/" : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		error_errno(err, errno, "cannot open directory %s", slash == path ? "/" : path);
-	*slash = '/';
-	return fd;
-}
-
-/* Binds by way of /proc, since an address holds 107 bytes of a path that may be longer. */
-static int listen_at(char *path, struct error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const char *name;
-	SCOPED_FD directory = open_parent(path, &name, err);
-	mode_t umask_before;
-	int fd, result;
-
-	if (directory < 0)
-		return -1;
-	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", directory, name) >=
-	    sizeof(address.sun_path))
-		return error_set(err, ENAMETOOLONG, "the name of socket %s is too long", path);
-	if (unlinkat(directory, name, 0) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "cannot replace %s", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_errno(err, errno, "cannot make a socket");
-	umask_before = umask(0177);
-	result = bind(fd, (struct sockaddr *)&address, sizeof(address));
-	umask(umask_before);
-	if (result < 0 || listen(fd, BACKLOG) < 0) {
-		error_errno(err, errno, "cannot listen on %s", path);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
 
 static int become_program(const struct launch *launch, int socket_fd, int failure_fd, struct error *err)
 {
@@ -87,7 +39,7 @@ static int become_program(const struct launch *launch, int socket_fd, int failur
 
 static int launch_program(struct launch *launch, pid_t *pid, struct error *err)
 {
-	SCOPED_FD socket_fd = listen_at(launch->socket_path, err);
+	SCOPED_FD socket_fd = listen_at(launch->socket_path, BACKLOG, err);
 	struct error failure = {0};
 	int ends[2], result;
 
