@@ -19,8 +19,10 @@ export const execLimits = {
   syncWaiting: 2048,
   /** Streaming sessions: they may last for days, so that nobody waits for one to end. */
   sessionsAtOnce: 24,
-  /** Starting a command; longer than the shim waits for the runtime (EXEC_START_MS in shim.h). */
-  startTimeoutMs: 45_000,
+  /** For the OCI runtime to start a command. */
+  startTimeoutMs: 30_000,
+  /** How much later the shim may say that it did not. */
+  startSlackMs: 15_000,
 } as const
 
 export interface ExecStart {
@@ -64,7 +66,7 @@ export function createExecs(deps: ExecsDeps): Execs {
   return {
     async start(ctx, exec) {
       const endTurn = await turns[exec.purpose].take(ctx, exec.container.id)
-      const starting = launch(deps, detached(ctx, execLimits.startTimeoutMs), exec)
+      const starting = launch(deps, detached(ctx, execLimits.startTimeoutMs + execLimits.startSlackMs), exec)
       // The turn lasts as long as the process does, also when the caller leaves before it runs.
       void starting
         .then(session => session.exited)
@@ -87,12 +89,13 @@ export function createExecs(deps: ExecsDeps): Execs {
 
 async function launch(deps: ExecsDeps, ctx: Ctx, exec: ExecStart): Promise<ExecSession> {
   const { container, command, hasTty, hasStdin } = exec
+  const { startTimeoutMs } = execLimits
   const execId = deps.ids.token()
   const paths = deps.paths.container(container.id)
   const processPath = join(paths.directory, `exec-${execId}.json`)
   try {
     await deps.bundles.writeProcess({ bundlePath: paths.bundle, path: processPath, command, hasTty })
-    const spec = { execId, processPath, hasTty, hasStdin, isKilledOnClose: true }
+    const spec = { execId, processPath, hasTty, hasStdin, isKilledOnClose: true, startTimeoutMs }
     return await deps.shims.exec(ctx, paths.socket, spec)
   } catch (err) {
     if (!isKind(err, 'not-found')) throw err

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { chmod, readdir, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { isKind } from '#base/errors'
 import type { AttachSession, ExecSession } from './shim.ts'
 import { isAlive, waitUntil } from './testing/host-fixture.ts'
-import { readUntil, startShims } from './testing/shim-fixture.ts'
+import { pidsWith, readUntil, startShims } from './testing/shim-fixture.ts'
 
 const { SIGKILL, SIGTERM } = constants.signals
 
@@ -50,7 +51,13 @@ test('an exec that cannot be started says why', async t => {
   const { launch, shims, ctx } = await startShims(t)
   const container = await launch({})
   await container.started()
-  const spec = { execId: 'x', hasTty: false, hasStdin: false, isKilledOnClose: true }
+  const spec = {
+    execId: 'x',
+    hasTty: false,
+    hasStdin: false,
+    isKilledOnClose: true,
+    startTimeoutMs: 30_000,
+  }
   await assert.rejects(
     shims.exec(ctx, container.spec.socketPath, { ...spec, processPath: '/nonexistent/process.json' }),
     err => isKind(err, 'failed-precondition') && /process\.json/.test(err.message),
@@ -198,7 +205,34 @@ test('giving up an exec while it is being started leaves nothing behind', async 
     hasTty: false,
     hasStdin: false,
     isKilledOnClose: true,
+    startTimeoutMs: 30_000,
   })
   controller.abort()
   await assert.rejects(pending, err => isKind(err, 'cancelled'))
+})
+
+test('a runtime that hangs is killed when its time is up, and its exec is forgotten', async t => {
+  const { launch, directory } = await startShims(t)
+  const hanging = join(directory, 'hanging-runtime')
+  const script = `case "$*" in *" exec "*) sleep 3003 & sleep 3003;; esac\nexec /usr/sbin/runc "$@"\n`
+  await writeFile(hanging, `#!/bin/sh\n${script}`)
+  await chmod(hanging, 0o755)
+  const container = await launch({ runtimePath: hanging })
+  await container.started()
+  const failures = Array.from({ length: 70 }, async () => {
+    await assert.rejects(
+      container.exec('exit 0', { startTimeoutMs: 200 }),
+      err => isKind(err, 'deadline-exceeded') || (isKind(err, 'unavailable') && /64 execs/.test(err.message)),
+    )
+  })
+  await Promise.all(failures)
+  await waitUntil('no runtime is left', async () => (await pidsWith('sleep', '3003')).length === 0)
+  await assert.rejects(container.exec('exit 0', { startTimeoutMs: 200 }), err =>
+    isKind(err, 'deadline-exceeded'),
+  )
+  const left = await readdir(container.spec.bundlePath)
+  assert.deepEqual(
+    left.filter(name => /^exec-/.test(name)),
+    [],
+  )
 })

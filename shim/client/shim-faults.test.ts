@@ -76,7 +76,7 @@ test('clients that vanish at any moment leave no process and no connection behin
   assert.ok(shimPid)
   const openFiles = async (): Promise<number> => (await readdir(`/proc/${shimPid}/fd`)).length
   const filesBefore = await openFiles()
-  const spec = { execId: 'x', processPath: '', hasTty: false, hasStdin: true, isKilledOnClose: true }
+  const spec = { execId: 'x', hasTty: false, hasStdin: true, isKilledOnClose: true, startTimeoutMs: 30_000 }
   const probe = await container.exec('exit 0')
   await probe.exited
   probe.close()

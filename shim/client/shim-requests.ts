@@ -16,6 +16,7 @@ const kindByErrno: ReadonlyMap<number, ErrorKind> = new Map<number, ErrorKind>([
   [errno.ENOSPC, 'resource-exhausted'],
   [errno.EDQUOT, 'resource-exhausted'],
   [errno.ENOMEM, 'resource-exhausted'],
+  [errno.ETIMEDOUT, 'deadline-exceeded'],
 ])
 
 /** What an ERROR frame says; `fallback` is the kind when no system call is to blame. */

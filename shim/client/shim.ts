@@ -55,6 +55,8 @@ export interface ExecSpec {
   readonly hasStdin: boolean
   /** Kill the session of the process when this connection closes. */
   readonly isKilledOnClose: boolean
+  /** How long the OCI runtime may take to start it; at most 120 s. */
+  readonly startTimeoutMs: number
 }
 
 export interface OutputChunk {
@@ -100,7 +102,10 @@ export interface Shims {
   watch(ctx: Ctx, socketPath: string): Promise<ShimWatch>
   /** False if init is already gone. While the container is being created, SIGKILL ends the runtime. */
   kill(ctx: Ctx, socketPath: string, signal: number): Promise<boolean>
-  /** Errors: `failed-precondition` with the runtime's message if the process cannot be started. */
+  /**
+   * Errors: `failed-precondition` with the runtime's message if the process cannot be started, `deadline-exceeded`
+   * if that takes too long.
+   */
   exec(ctx: Ctx, socketPath: string, spec: ExecSpec): Promise<ExecSession>
   /** Errors: `not-found` when nothing listens there. If the new file cannot be opened the old one stays in use. */
   reopenLog(ctx: Ctx, socketPath: string): Promise<void>

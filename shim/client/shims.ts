@@ -121,6 +121,7 @@ async function exec(ctx: Ctx, socketPath: string, spec: ExecSpec): Promise<ExecS
       [tags.name, spec.execId],
       [tags.path, spec.processPath],
       [tags.flags, flags],
+      [tags.timeoutMs, spec.startTimeoutMs],
     ]),
   )
   if (first.type !== frameTypes.started) {

@@ -137,7 +137,7 @@ async function launch(place: Place, options: ContainerOptions): Promise<TestCont
       const processPath = join(bundlePath, `${execId}.json`)
       const process = ociProcess(['/bin/sh', '-c', script], given.hasTty ?? false)
       await writeFile(processPath, JSON.stringify(process))
-      const flags = { hasTty: false, hasStdin: false, isKilledOnClose: true }
+      const flags = { hasTty: false, hasStdin: false, isKilledOnClose: true, startTimeoutMs: 30_000 }
       return shims.exec(ctx, spec.socketPath, { execId, processPath, ...flags, ...given })
     },
     shimPid: async () => (await pidsWith(id, 'lighter-shim'))[0],

@@ -44,12 +44,12 @@ static void forget(struct exec *exec)
 	free(exec);
 }
 
-static void fail(struct exec *exec, const char *message)
+static void fail(struct exec *exec, int code, const char *message)
 {
 	struct connection *connection = exec->connection;
 	struct error failure;
 
-	error_set(&failure, 0, "%s", message);
+	error_set(&failure, code, "%s", message);
 	if (connection) {
 		connection_fail(connection, connection->request_id, &failure);
 		connection_finish(connection);
@@ -161,6 +161,28 @@ static pid_t take_over(struct exec *exec, struct error *err)
 	return pid;
 }
 
+/* A runtime that was killed may have begun the process, which then nobody wants. */
+static void kill_begun(const struct exec *exec)
+{
+	char path[FILE_PATH_SIZE];
+	struct error ignored;
+	pid_t pid;
+
+	file_path(exec, "pid", path);
+	pid = runtime_read_pid(path, &ignored);
+	if (pid > 0)
+		session_kill(pid);
+}
+
+/* It hangs: its end comes back through runtime_ended. */
+static void start_takes_too_long(struct timer *timer)
+{
+	struct exec *exec = owner_of(timer, struct exec, timer);
+
+	exec->is_late = 1;
+	kill(-exec->runtime.pid, SIGKILL);
+}
+
 /* Answers the pid of the process; -1 and why there is none. */
 static pid_t outcome(struct exec *exec, int status, char message[MESSAGE_SIZE])
 {
@@ -168,6 +190,11 @@ static pid_t outcome(struct exec *exec, int status, char message[MESSAGE_SIZE])
 	struct error err;
 	pid_t pid;
 
+	if (status != 0 && exec->is_late) {
+		kill_begun(exec);
+		snprintf(message, MESSAGE_SIZE, "the runtime takes too long to start the process and was killed");
+		return -1;
+	}
 	if (status != 0) {
 		file_path(exec, "log", log_path);
 		runtime_message(log_path, &exec->io, status, message);
@@ -186,10 +213,11 @@ static void runtime_ended(struct child *child, int status)
 	pid_t pid;
 
 	exec->shim->children.starting--;
+	timer_stop(&exec->shim->loop, &exec->timer);
 	pid = outcome(exec, status, message);
 	remove_files(exec);
 	if (pid < 0) {
-		fail(exec, message);
+		fail(exec, exec->is_late ? ETIMEDOUT : 0, message);
 		return;
 	}
 	exec->process.ended = process_ended;
@@ -203,12 +231,12 @@ static void runtime_ended(struct child *child, int status)
 	}
 }
 
-static int call_runtime(struct exec *exec, const char *process_path, struct error *err)
+static int call_runtime(struct exec *exec, const struct exec_request *request, struct error *err)
 {
 	struct shim *shim = exec->shim;
 	struct io *io = &exec->io;
 	char pid_path[FILE_PATH_SIZE], log_path[FILE_PATH_SIZE];
-	const struct exec_files files = { .process = process_path, .pid = pid_path, .log = log_path };
+	const struct exec_files files = { .process = request->process_path, .pid = pid_path, .log = log_path };
 	int opened;
 	pid_t pid;
 
@@ -225,6 +253,8 @@ static int call_runtime(struct exec *exec, const char *process_path, struct erro
 	exec->runtime.ended = runtime_ended;
 	shim->children.starting++;
 	children_add(&shim->children, &exec->runtime, pid);
+	exec->timer.fire = start_takes_too_long;
+	timer_start(&shim->loop, &exec->timer, request->start_ms);
 	return 0;
 }
 
@@ -237,7 +267,7 @@ static int count(const struct shim *shim)
 	return execs;
 }
 
-int exec_start(struct connection *connection, const char *process_path, int flags, struct error *err)
+int exec_start(struct connection *connection, const struct exec_request *request, struct error *err)
 {
 	struct shim *shim = connection->shim;
 	struct exec *exec;
@@ -250,14 +280,14 @@ int exec_start(struct connection *connection, const char *process_path, int flag
 	if (!exec)
 		return error_errno(err, ENOMEM, "exec");
 	exec->shim = shim;
-	exec->flags = flags;
+	exec->flags = request->flags;
 	exec->number = ++shim->started_execs;
 	exec->input.source.fd = exec->streams[0].source.fd = exec->streams[1].source.fd = -1;
 	exec->input.writable = input_writable;
 	io_init(&exec->io);
 	exec->next = shim->execs;
 	shim->execs = exec;
-	if (call_runtime(exec, process_path, err) < 0) {
+	if (call_runtime(exec, request, err) < 0) {
 		forget(exec);
 		return -1;
 	}

@@ -26,15 +26,22 @@ struct exec {
 	struct io io;
 	struct sink input;
 	struct stream streams[2];
-	struct timer timer; /* drain */
+	struct timer timer; /* start, later drain */
+	int is_late; /* the runtime was killed: it took too long */
 	int is_running;
 	int has_ended;
 	int status;
 	int64_t finished_ns;
 };
 
+struct exec_request {
+	const char *process_path;
+	int flags;
+	int64_t start_ms; /* how long the runtime may take */
+};
+
 /* Calls the runtime for the process in the file; STARTED or ERROR is sent to the connection when it is done. */
-int exec_start(struct connection *connection, const char *process_path, int flags, struct error *err);
+int exec_start(struct connection *connection, const struct exec_request *request, struct error *err);
 
 /* Signals the process group of the process; SIGKILL ends every process of its session. */
 int exec_kill(struct exec *exec, int signal, struct error *err);

@@ -92,14 +92,20 @@ static int take_attach(struct connection *connection, const struct frame *frame,
 
 static int take_exec(struct connection *connection, const struct frame *frame, struct error *err)
 {
+	struct exec_request request;
 	char *path TEXT_CLEANUP = NULL;
 	int64_t flags;
 
-	if (field_text(frame, TAG_PATH, &path, err) < 0 || field_integer(frame, TAG_FLAGS, 0, &flags, err) < 0)
+	if (field_text(frame, TAG_PATH, &path, err) < 0 || field_integer(frame, TAG_FLAGS, 0, &flags, err) < 0 ||
+	    field_integer(frame, TAG_TIMEOUT_MS, EXEC_START_MS, &request.start_ms, err) < 0)
 		return -1;
 	if (!path || *path != '/')
 		return error_set(err, EINVAL, "EXEC needs the absolute path of a process.json");
-	if (exec_start(connection, path, (int)flags, err) < 0)
+	if (request.start_ms < 1 || request.start_ms > EXEC_START_MAX_MS)
+		return error_set(err, EINVAL, "EXEC has 1 to %d ms to start", EXEC_START_MAX_MS);
+	request.process_path = path;
+	request.flags = (int)flags;
+	if (exec_start(connection, &request, err) < 0)
 		return -1;
 	timer_stop(&connection->shim->loop, &connection->timer);
 	connection->role = ROLE_EXEC;

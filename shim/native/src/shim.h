@@ -25,6 +25,9 @@ enum {
 	ATTACH_STALL_MS = 10 * 1000,
 	/* How long output is read after a process ended, if something keeps its pipe open. */
 	DRAIN_MS = 500,
+	/* How long the runtime may take to start an exec, if the client does not say; and the longest it may say. */
+	EXEC_START_MS = 30 * 1000,
+	EXEC_START_MAX_MS = 120 * 1000,
 	/* One INPUT frame. */
 	INPUT_MAX = 64 * 1024,
 	DELETE_TIMEOUT_MS = 60 * 1000,
