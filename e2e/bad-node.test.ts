@@ -83,7 +83,7 @@ test(
     await rename(moved, s.scratch.cniConfDir)
     await eventually('the conf list is seen', async () => {
       const { status } = await s.cri.client.call(runtimeMethods.Status, {}, { timeoutMs: 5_000 })
-      return status?.conditions?.every(condition => condition.status) === true
+      return status?.conditions?.find(({ type }) => type === 'NetworkReady')?.status === true
     })
     await s.runPod()
   }),

@@ -12,6 +12,8 @@ export interface EngineConfig {
   readonly runtimeHandlers: readonly RuntimeHandlerConfig[]
   /** Name of the handler that "" stands for. */
   readonly defaultRuntimeHandler: string
+  /** Directories of CDI specs; of two devices with one name that of the later directory counts. */
+  readonly cdiSpecDirs: readonly string[]
   /** auto: systemd if it runs the cgroup tree of a pure v2 host, else cgroupfs. */
   readonly cgroupDriver: 'auto' | 'cgroupfs' | 'systemd'
   readonly limits: EngineLimits
@@ -28,6 +30,14 @@ export interface RuntimeHandlerConfig {
   readonly name: string
   /** Absolute path, or a name that is looked up in PATH at start. */
   readonly path: string
+  /** Privileged containers get the devices that they name, and not all of the host's. */
+  readonly isPrivilegedWithoutHostDevices: boolean
+  /** Names of pod and container annotations that go into the OCI spec; with a `*` at the end all that begin so. */
+  readonly allowedAnnotations: readonly string[]
+  /** Directory of OCI hook configurations 1.0.0 (oci-hooks(5)), absolute; "" for none. */
+  readonly hooksDir: string
+  /** Devices belong to run_as_user and run_as_group, not to whom they belong on the host. */
+  readonly hasDevicesOfUser: boolean
 }
 
 /** Named limits of the engine; defaults in cri/config/defaults.ts, listed in ARCHITECTURE.md. */

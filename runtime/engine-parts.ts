@@ -139,7 +139,8 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     execs: createExecs({ bundles: { writeProcess: writeExecProcess }, shims, paths, ids }),
     images,
     bundles: {
-      prepare: (ctx, bundle) => prepareBundle(ctx, { facts, host }, bundle),
+      prepare: (ctx, bundle) =>
+        prepareBundle(ctx, { facts, host, handlerOptions: name => runtimes.options(name) }, bundle),
       writeProcess: writeExecProcess,
       plannedResources: update => plannedResources(facts, update),
       updateResources: update => updateBundle(facts, update),
@@ -184,6 +185,9 @@ function createPodParts(
     pauseCgroup: createPauseCgroup(facts.cgroups),
     resolvConf: pod => resolvConf(pod.config.dns),
     hasRuntimeHandler: name => handlers.has(name),
+    requireRuntimeHandler: async (ctx, name) => {
+      await containers.runtimes.find(ctx, name)
+    },
     containers: createPodContainers(containers),
     plugins: input.plugins,
     clock,

@@ -130,6 +130,8 @@ export interface NodeCondition {
 export interface NodeStatus {
   readonly runtime: NodeCondition
   readonly network: NodeCondition
+  /** False when a configured handler cannot be used; the message says which and why. */
+  readonly handlersUsable: NodeCondition
   readonly cgroupDriver: 'cgroupfs' | 'systemd'
   /** Sorted by name; "" is the default one. */
   readonly handlers: readonly RuntimeHandlerStatus[]

@@ -39,6 +39,20 @@ runtimes:
   handlers:
     runc:
       path: runc
+      # Privileged containers get the devices that they name, and not all of the host's.
+      privilegedWithoutHostDevices: false
+      # Annotations of pods and containers that the OCI runtime sees; "example.org/*" is all that begin so.
+      allowedAnnotations: []
+      # Directory of OCI hooks (oci-hooks(5), version 1.0.0); empty: none.
+      hooksDir: ''
+      # Devices belong to the user that the container runs as, not to whom they belong on the host.
+      deviceOwnershipFromSecurityContext: false
+
+cdi:
+  # Directories of CDI specs; of two devices with one name that of the later directory counts.
+  specDirs:
+    - /etc/cdi
+    - /var/run/cdi
 
 log:
   # debug, info, warn or error.

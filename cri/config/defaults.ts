@@ -12,10 +12,19 @@ export interface Config {
   readonly registries: { readonly certsDir: string; readonly insecureHosts: readonly string[] }
   readonly runtimes: {
     readonly default: string
-    readonly handlers: Readonly<Record<string, { readonly path: string }>>
+    readonly handlers: Readonly<Record<string, HandlerConfig>>
   }
+  readonly cdi: { readonly specDirs: readonly string[] }
   readonly log: { readonly level: LogLevel }
   readonly limits: EngineLimits
+}
+
+export interface HandlerConfig {
+  readonly path: string
+  readonly privilegedWithoutHostDevices: boolean
+  readonly allowedAnnotations: readonly string[]
+  readonly hooksDir: string
+  readonly deviceOwnershipFromSecurityContext: boolean
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -23,6 +32,15 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export const configFile = '/etc/lighter/config.yaml'
 
 const mebibyte = 1024 * 1024
+
+/** What a handler is that gives its path only. */
+export const defaultHandler: HandlerConfig = freeze({
+  path: 'runc',
+  privilegedWithoutHostDevices: false,
+  allowedAnnotations: [],
+  hooksDir: '',
+  deviceOwnershipFromSecurityContext: false,
+})
 
 export const defaultConfig: Config = freeze({
   root: '/var/lib/lighter',
@@ -32,7 +50,8 @@ export const defaultConfig: Config = freeze({
   cgroupDriver: 'auto',
   cni: { confDir: '/etc/cni/net.d', binDirs: ['/opt/cni/bin', '/usr/lib/cni'] },
   registries: { certsDir: '/etc/lighter/certs.d', insecureHosts: [] },
-  runtimes: { default: 'runc', handlers: { runc: { path: 'runc' } } },
+  runtimes: { default: 'runc', handlers: { runc: defaultHandler } },
+  cdi: { specDirs: ['/etc/cdi', '/var/run/cdi'] },
   log: { level: 'info' },
   limits: {
     layerDownloads: 6,

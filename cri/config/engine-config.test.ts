@@ -4,6 +4,13 @@ import { defaultConfig } from './defaults.ts'
 import { socketPathOf, toEngineConfig } from './engine-config.ts'
 import { merge } from './load.ts'
 
+const plainHandler = {
+  isPrivilegedWithoutHostDevices: false,
+  allowedAnnotations: [],
+  hooksDir: '',
+  hasDevicesOfUser: false,
+}
+
 test('the engine gets its part of the configuration', () => {
   const config = merge(defaultConfig, { runtimes: { default: 'kata', handlers: { kata: { path: '/k' } } } })
   assert.deepEqual(toEngineConfig(config, '/programs'), {
@@ -14,10 +21,11 @@ test('the engine gets its part of the configuration', () => {
     cniBinDirs: ['/opt/cni/bin', '/usr/lib/cni'],
     registries: { certsDir: '/etc/lighter/certs.d', insecureHosts: [] },
     runtimeHandlers: [
-      { name: 'runc', path: 'runc' },
-      { name: 'kata', path: '/k' },
+      { name: 'runc', path: 'runc', ...plainHandler },
+      { name: 'kata', path: '/k', ...plainHandler },
     ],
     defaultRuntimeHandler: 'kata',
+    cdiSpecDirs: ['/etc/cdi', '/var/run/cdi'],
     cgroupDriver: 'auto',
     limits: defaultConfig.limits,
   })

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { type ErrorKind, isKind } from '#base/errors'
 import { makeTestDirectory } from '../testing/door-fixture.ts'
 import { defaultText } from './default-text.ts'
-import { type Config, defaultConfig } from './defaults.ts'
+import { type Config, defaultConfig, defaultHandler } from './defaults.ts'
 import { parseFlags } from './flags.ts'
 import { formatConfig } from './format.ts'
 import { loadConfig, parseFile } from './load.ts'
@@ -80,7 +80,10 @@ test('later sources win: file, config.d by name, flags; maps are merged, the res
     cni: { confDir: '/ca', binDirs: ['/z', '/w'] },
     log: { level: 'debug' },
     limits: { ...defaultConfig.limits, layerDownloads: 2, runtimeTimeoutMs: 5 },
-    runtimes: { default: 'runc', handlers: { runc: { path: 'runc' }, kata: { path: '/k' } } },
+    runtimes: {
+      default: 'runc',
+      handlers: { runc: defaultHandler, kata: { ...defaultHandler, path: '/k' } },
+    },
   })
 })
 
@@ -136,6 +139,12 @@ const wrongFiles: readonly [string, RegExp][] = [
   ['state: /a-directory-with-a-name-that-is-far-too-long', /:1: "state" is longer than 40 bytes/],
   ['runtimes:\n  handlers:\n    Up Per: {path: /k}', /:3: .*Up Per/],
   ['runtimes:\n  default: kata', /"runtimes\.default" is "kata", which is not one of .*: runc/],
+  ['runtimes: {handlers: {kata: {path: /k, hooksDir: x}}}', /hooksDir" is not an absolute path/],
+  [
+    'runtimes: {handlers: {kata: {path: /k, allowedAnnotations: ["a*b"]}}}',
+    /allowedAnnotations\[0\]" is not a name/,
+  ],
+  ['cdi: {specDirs: [cdi]}', /specDirs\[0\]" is not an absolute path/],
   ['runtimes:\n  handlers:\n    kata: {}', /:3: "runtimes\.handlers\.kata\.path" is missing/],
   ['- a', /:1: /],
   ['just text', /:1: the configuration is not a map/],

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf, RuntimeError } from '#base/errors'
 import { fileError, readFileIfExists } from '#base/files'
-import { type Config, configFile, defaultConfig, freeze } from './defaults.ts'
+import { type Config, configFile, defaultConfig, defaultHandler, freeze } from './defaults.ts'
 import type { Flags } from './flags.ts'
 import { parseYaml } from './parse-yaml.ts'
 import type { FileConfig } from './schema.ts'
@@ -57,7 +57,7 @@ async function listDropIns(directory: string): Promise<readonly string[]> {
 
 /** One source over what came before it. */
 export function merge(config: Config, source: FileConfig): Config {
-  const { cni, registries, runtimes, log, limits, ...top } = source
+  const { cni, registries, runtimes, cdi, log, limits, ...top } = source
   return {
     ...config,
     ...given(top),
@@ -65,11 +65,19 @@ export function merge(config: Config, source: FileConfig): Config {
     registries: { ...config.registries, ...given(registries) },
     runtimes: {
       default: runtimes?.default ?? config.runtimes.default,
-      handlers: { ...config.runtimes.handlers, ...runtimes?.handlers },
+      handlers: { ...config.runtimes.handlers, ...handlersOf(runtimes) },
     },
+    cdi: { ...config.cdi, ...given(cdi) },
     log: { ...config.log, ...given(log) },
     limits: { ...config.limits, ...given(limits) },
   }
+}
+
+function handlersOf(runtimes: FileConfig['runtimes']): Config['runtimes']['handlers'] {
+  const entries = Object.entries(runtimes?.handlers ?? {})
+  return Object.fromEntries(
+    entries.map(([name, handler]) => [name, { ...defaultHandler, ...given(handler) }]),
+  )
 }
 
 /** Without the keys that are not there, so that they hide nothing. */

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 
 /** Form of the configuration file. Every key may be left out; what is not here is an error. */
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'is not an absolute path'))
+const absolutePathOrNone = v.pipe(v.string(), v.regex(/^(\/.*)?$/, 'is not an absolute path'))
 const positive = v.pipe(v.number(), v.safeInteger('is not a whole number'), v.minValue(1, 'is less than 1'))
 
 /** A timer of Node holds 2^31 - 1 ms, and time-outs are added to each other. */
@@ -25,6 +26,16 @@ const handlerName = v.pipe(
   ),
 )
 
+const handler = v.strictObject({
+  path: v.pipe(v.string(), v.nonEmpty('is empty')),
+  privilegedWithoutHostDevices: v.optional(v.boolean()),
+  allowedAnnotations: v.optional(
+    v.array(v.pipe(v.string(), v.regex(/^[^*]+\*?$/, 'is not a name, or a beginning followed by "*"'))),
+  ),
+  hooksDir: v.optional(absolutePathOrNone),
+  deviceOwnershipFromSecurityContext: v.optional(v.boolean()),
+})
+
 const limits = v.strictObject({
   layerDownloads: v.optional(positive),
   pullProgressTimeoutMs: v.optional(timeoutMs),
@@ -40,7 +51,7 @@ export const fileSchema = v.strictObject({
   root: v.optional(absolutePath),
   state: v.optional(stateDir),
   listen: v.optional(listen),
-  programsDir: v.optional(v.pipe(v.string(), v.regex(/^(\/.*)?$/, 'is not an absolute path'))),
+  programsDir: v.optional(absolutePathOrNone),
   cgroupDriver: v.optional(v.picklist(['auto', 'cgroupfs', 'systemd'])),
   cni: v.optional(
     v.strictObject({
@@ -57,11 +68,10 @@ export const fileSchema = v.strictObject({
   runtimes: v.optional(
     v.strictObject({
       default: v.optional(handlerName),
-      handlers: v.optional(
-        v.record(handlerName, v.strictObject({ path: v.pipe(v.string(), v.nonEmpty('is empty')) })),
-      ),
+      handlers: v.optional(v.record(handlerName, handler)),
     }),
   ),
+  cdi: v.optional(v.strictObject({ specDirs: v.optional(v.array(absolutePath)) })),
   log: v.optional(v.strictObject({ level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])) })),
   limits: v.optional(limits),
 })

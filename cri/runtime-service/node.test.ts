@@ -25,7 +25,7 @@ test('the version is that of the package', async () => {
   assert.equal(version, expected)
 })
 
-test('status has both conditions with their reasons, and the default handler as ""', async t => {
+test('status has the conditions with their reasons, and the default handler as ""', async t => {
   const { client } = await openTestDoor(t)
   const { status, runtimeHandlers, features, info } = await client.call(rpc.Status, {})
   assert.deepEqual(
@@ -33,6 +33,7 @@ test('status has both conditions with their reasons, and the default handler as 
     [
       ['RuntimeReady', true, ''],
       ['NetworkReady', false, 'NetworkPluginNotReady'],
+      ['RuntimeHandlersUsable', true, ''],
     ],
   )
   assert.deepEqual(

@@ -143,6 +143,7 @@ function lazily(opened: () => Engine): Engine {
 const readyNode: NodeStatus = {
   runtime: { isTrue: true, reason: '', message: '' },
   network: { isTrue: false, reason: 'NetworkPluginNotReady', message: 'no conf list in /etc/cni/net.d' },
+  handlersUsable: { isTrue: true, reason: '', message: '' },
   cgroupDriver: 'cgroupfs',
   handlers: [
     { name: '', hasRecursiveReadOnlyMounts: true, hasUserNamespaces: false },

@@ -5,7 +5,7 @@ import type { KeyedLock } from '#base/locks'
 import type { Log } from '#base/log'
 import type { Host } from '#shim/host'
 import type { Shims } from '#shim/shim'
-import type { EngineLimits } from '../engine-config.ts'
+import type { EngineLimits, RuntimeHandlerConfig } from '../engine-config.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import type { Container } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
@@ -62,7 +62,9 @@ export interface Bundles {
 
 /** The OCI runtime of a handler, and the control groups that it makes. */
 export interface OciRuntimes {
-  /** Errors: `not-found` if the handler is not configured, `failed-precondition` if its program is missing. */
+  /** What the configuration says of a handler. Errors: `not-found` if it says nothing. */
+  options(handler: string): RuntimeHandlerConfig
+  /** Errors: `not-found` if the handler is not configured, `failed-precondition` if it cannot be used here. */
   find(ctx: Ctx, handler: string): Promise<RuntimeFeatures>
   /** `runc delete --force`; absent is fine. */
   delete(ctx: Ctx, input: { readonly handler: string; readonly id: ContainerId }): Promise<void>

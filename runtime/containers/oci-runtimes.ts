@@ -1,11 +1,13 @@
+import { join } from 'node:path'
 import type { Ctx } from '#base/context'
 import { RuntimeError } from '#base/errors'
+import { removePath } from '#base/files'
 import type { Programs } from '#base/programs'
-import type { EngineConfig } from '../engine-config.ts'
+import type { EngineConfig, RuntimeHandlerConfig } from '../engine-config.ts'
 import { cgroupDirectories, oomPath } from '../host/cgroup-paths.ts'
 import type { CgroupLayout } from '../host/cgroups.ts'
 import { deleteContainer } from '../oci/delete-container.ts'
-import type { RuntimeFinder } from '../oci/runtime-features.ts'
+import { type RuntimeFinder, whyUnusable } from '../oci/runtime-features.ts'
 import { updateContainer } from '../oci/update-container.ts'
 import type { OciRuntimes } from './container-deps.ts'
 
@@ -19,19 +21,31 @@ export interface OciRuntimesDeps {
 
 /** The configured runtime handlers; "" is the default one. */
 export function createOciRuntimes(deps: OciRuntimesDeps): OciRuntimes {
-  const paths = new Map(deps.config.runtimeHandlers.map(handler => [handler.name, handler.path]))
+  const handlers = new Map(deps.config.runtimeHandlers.map(handler => [handler.name, handler]))
 
-  function configuredPath(handler: string): string {
-    const path = paths.get(handler === '' ? deps.config.defaultRuntimeHandler : handler)
-    if (path === undefined)
-      throw new RuntimeError('not-found', `runtime handler "${handler}" is not configured`)
-    return path
+  function options(name: string): RuntimeHandlerConfig {
+    const handler = handlers.get(name === '' ? deps.config.defaultRuntimeHandler : name)
+    if (handler) return handler
+    const known = [...handlers.keys()].sort().join(', ')
+    throw new RuntimeError('not-found', `runtime handler "${name}" is not configured, only ${known}`)
   }
 
   return {
-    find: (ctx, handler) => deps.finder.find(ctx, configuredPath(handler)),
+    options,
+    async find(ctx, handler) {
+      const features = await deps.finder.find(ctx, options(handler).path)
+      const reason = await whyUnusable(features, deps.cgroups)
+      if (reason === undefined) return features
+      throw new RuntimeError('failed-precondition', `runtime handler "${handler}" cannot be used: ${reason}`)
+    },
     async delete(ctx: Ctx, { handler, id }) {
-      const { path } = await deps.finder.find(ctx, configuredPath(handler))
+      const configured = handlers.get(handler === '' ? deps.config.defaultRuntimeHandler : handler)
+      if (!configured) {
+        // Taken out of the configuration while it had containers: their processes and cgroups are ended without it.
+        await removePath(join(deps.runtimeRoot, id))
+        return
+      }
+      const { path } = await deps.finder.find(ctx, configured.path)
       const { runtimeRoot } = deps
       await deleteContainer(ctx, deps.programs, {
         id,
@@ -41,7 +55,7 @@ export function createOciRuntimes(deps: OciRuntimesDeps): OciRuntimes {
       })
     },
     async update(ctx, { handler, id, resources }) {
-      const { path } = await deps.finder.find(ctx, configuredPath(handler))
+      const { path } = await deps.finder.find(ctx, options(handler).path)
       await updateContainer(ctx, deps.programs, {
         id,
         runtimePath: path,

@@ -18,12 +18,14 @@ export function nodeOperations(deps: NodeDeps): NodeOperations {
   return {
     async status(ctx) {
       const names = ['', ...deps.config.runtimeHandlers.map(handler => handler.name)].sort()
-      const handlers = await Promise.all(names.map(name => handlerStatus(ctx, deps, name)))
+      const looks = await Promise.all(names.map(name => lookAtHandler(ctx, deps, name)))
+      const reasons = new Set(looks.flatMap(({ reason }) => reason ?? []))
       return {
         runtime: await runtimeCondition(ctx, deps),
         network: networkCondition(deps),
+        handlersUsable: handlersCondition([...reasons]),
         cgroupDriver: deps.cgroups.driver,
-        handlers,
+        handlers: looks.map(({ status }) => status),
         hasSupplementalGroupsPolicy: true,
       }
     },
@@ -44,12 +46,25 @@ function networkCondition(deps: NodeDeps): NodeCondition {
   return { isTrue: isReady, reason: isReady ? '' : 'NetworkPluginNotReady', message }
 }
 
+/** A handler that nobody uses yet is no reason to call the node unready. */
+function handlersCondition(reasons: readonly string[]): NodeCondition {
+  const isTrue = reasons.length === 0
+  return { isTrue, reason: isTrue ? '' : 'RuntimeHandlerUnusable', message: reasons.join('; ') }
+}
+
+interface HandlerLook {
+  readonly status: RuntimeHandlerStatus
+  /** Why it cannot be used. */
+  readonly reason?: string
+}
+
 /** User namespaces are not built yet, whatever the OCI runtime could do. */
-async function handlerStatus(ctx: Ctx, deps: NodeDeps, name: string): Promise<RuntimeHandlerStatus> {
+async function lookAtHandler(ctx: Ctx, deps: NodeDeps, name: string): Promise<HandlerLook> {
   try {
     const { hasRecursiveReadOnlyMounts } = await deps.runtimes.find(ctx, name)
-    return { name, hasRecursiveReadOnlyMounts, hasUserNamespaces: false }
-  } catch {
-    return { name, hasRecursiveReadOnlyMounts: false, hasUserNamespaces: false } // the condition says why
+    return { status: { name, hasRecursiveReadOnlyMounts, hasUserNamespaces: false } }
+  } catch (err) {
+    const status = { name, hasRecursiveReadOnlyMounts: false, hasUserNamespaces: false }
+    return name === '' ? { status } : { status, reason: messageOf(err) }
   }
 }

@@ -12,6 +12,7 @@ import type { ContainerDeviceNode } from './spec/spec-input.ts'
 import { sampleConfig, sampleSecurity } from './testing/samples.ts'
 
 const exec = promisify(execFile)
+const options = { hasAllDevices: true, hasDevicesOfUser: false }
 
 describe('devices of a container', () => {
   let directory: string
@@ -29,7 +30,7 @@ describe('devices of a container', () => {
   after(() => rm(directory, { recursive: true }))
 
   function devicesOf(device: ContainerDevice): Promise<readonly ContainerDeviceNode[]> {
-    return containerDevices({ ...sampleConfig, devices: [device] })
+    return containerDevices({ ...sampleConfig, devices: [device] }, options)
   }
   const at = (name: string): string => join(directory, name)
   const zero = { type: 'c', major: 1, minor: 5, fileMode: 0o640, uid: 12, gid: 34 }
@@ -53,10 +54,30 @@ describe('devices of a container', () => {
     ])
   })
 
+  it('are those of the config only when the handler of a privileged container says so', async () => {
+    const device = { hostPath: at('zero'), containerPath: '/dev/nought', permissions: 'r' }
+    const security = { ...sampleSecurity, isPrivileged: true }
+    const config = { ...sampleConfig, devices: [device], security }
+    const found = await containerDevices(config, { ...options, hasAllDevices: false })
+    assert.deepEqual(found, [{ node: { path: '/dev/nought', ...zero }, access: 'r' }])
+  })
+
+  it('belong to the user of the container where the handler says so', async () => {
+    const device = { hostPath: at('zero'), containerPath: '/dev/nought', permissions: 'r' }
+    const owner = async (runAs: Partial<typeof sampleSecurity>) => {
+      const config = { ...sampleConfig, devices: [device], security: { ...sampleSecurity, ...runAs } }
+      const [found] = await containerDevices(config, { ...options, hasDevicesOfUser: true })
+      return [found?.node.uid, found?.node.gid]
+    }
+    assert.deepEqual(await owner({ runAsUser: 1000, runAsGroup: 2000 }), [1000, 2000])
+    assert.deepEqual(await owner({ runAsUser: 1000 }), [1000, 34])
+    assert.deepEqual(await owner({}), [12, 34])
+  })
+
   it('are also those of the host when privileged, but for its terminals', async () => {
     const device = { hostPath: at('zero'), containerPath: '/dev/null', permissions: 'r' }
     const security = { ...sampleSecurity, isPrivileged: true }
-    const found = await containerDevices({ ...sampleConfig, devices: [device], security })
+    const found = await containerDevices({ ...sampleConfig, devices: [device], security }, options)
     const byPath = new Map(found.map(entry => [entry.node.path, entry]))
     assert.equal(byPath.get('/dev/full')?.access, 'rwm')
     assert.deepEqual(byPath.get('/dev/null'), { node: { path: '/dev/null', ...zero }, access: 'r' })

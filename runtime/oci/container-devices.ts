@@ -1,23 +1,46 @@
 import { posix } from 'node:path'
 import { RuntimeError } from '#base/errors'
 import { findDevices, type HostDevice, listHostDevices } from '../host/devices.ts'
-import type { ContainerConfig, ContainerDevice } from '../model/container.ts'
+import type { ContainerConfig, ContainerDevice, ContainerSecurity } from '../model/container.ts'
 import type { ContainerDeviceNode } from './spec/spec-input.ts'
+
+interface DeviceOptions {
+  /** Privileged containers get all of the host's. */
+  readonly hasAllDevices: boolean
+  /** Devices belong to run_as_user and run_as_group, where these are given. */
+  readonly hasDevicesOfUser: boolean
+}
 
 /**
  * Device nodes of a container: those of its config, and all of the host's when it is privileged. For one path in
  * the container the config's wins. Errors: `invalid-argument`, `not-found` that name the device.
  */
-export async function containerDevices(config: ContainerConfig): Promise<readonly ContainerDeviceNode[]> {
+export async function containerDevices(
+  config: ContainerConfig,
+  options: DeviceOptions,
+): Promise<readonly ContainerDeviceNode[]> {
   const nodes = new Map<string, ContainerDeviceNode>()
-  if (config.security.isPrivileged) {
+  if (config.security.isPrivileged && options.hasAllDevices) {
     for (const device of await listHostDevices())
       nodes.set(device.path, deviceNode(device, device.path, 'rwm'))
   }
   for (const device of config.devices) {
-    for (const node of await configuredNodes(device)) nodes.set(node.node.path, node)
+    for (const { node, access } of await configuredNodes(device)) {
+      const owner = options.hasDevicesOfUser ? ownerOf(config.security) : {}
+      nodes.set(node.path, { node: { ...node, ...owner }, access })
+    }
   }
   return [...nodes.values()]
+}
+
+function ownerOf({ runAsUser, runAsGroup }: ContainerSecurity): {
+  readonly uid?: number
+  readonly gid?: number
+} {
+  return {
+    ...(runAsUser === undefined ? {} : { uid: runAsUser }),
+    ...(runAsGroup === undefined ? {} : { gid: runAsGroup }),
+  }
 }
 
 async function configuredNodes(device: ContainerDevice): Promise<readonly ContainerDeviceNode[]> {

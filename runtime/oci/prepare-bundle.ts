@@ -1,16 +1,19 @@
 import { type Ctx, orAborted, throwIfAborted } from '#base/context'
 import { RuntimeError } from '#base/errors'
 import type { Host } from '#shim/host'
+import type { RuntimeHandlerConfig } from '../engine-config.ts'
 import { cgroupsPathFor, oomPath } from '../host/cgroup-paths.ts'
 import type { HostFacts } from '../host/host-facts.ts'
-import type { ContainerUser } from '../model/container.ts'
+import type { ContainerConfig, ContainerUser } from '../model/container.ts'
 import type { Adjustment } from '../plugins/plugins.ts'
 import { writeBundle } from './bundle.ts'
 import { containerDevices } from './container-devices.ts'
+import { configuredHooks } from './hooks/configured-hooks.ts'
 import { resolveHostPaths } from './host-paths.ts'
 import { resolveUser } from './resolve-user.ts'
 import { loadSeccompProfile, selectApparmorProfile } from './security-profiles.ts'
 import { buildSpec } from './spec/build-spec.ts'
+import { withHooks } from './spec/hooks.ts'
 import { withMountSources } from './spec/mounts.ts'
 import type { SpecInput } from './spec/spec-input.ts'
 import type { Spec } from './spec/types.ts'
@@ -20,6 +23,8 @@ import { effectiveStopSignal } from './stop-signal.ts'
 export interface BundleDeps {
   readonly facts: HostFacts
   readonly host: Pick<Host, 'readInRoot'>
+  /** Options of a runtime handler; "" is the default one. */
+  readonly handlerOptions: (name: string) => RuntimeHandlerConfig
 }
 
 export interface BundleInput
@@ -64,19 +69,21 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
   const { config, pod } = input
   const { security } = config
   const { facts } = deps
+  const handler = deps.handlerOptions(pod.runtimeHandler)
+  const hasAllDevices = !handler.isPrivilegedWithoutHostDevices
   refuseUnbuilt(config, facts)
   const stopSignal = effectiveStopSignal(config.stopSignal, input.image.stopSignal)
   const cgroupsPath = cgroupsPathFor(facts.cgroups, pod.config.cgroupParent, input.id)
   const [user, devices, localhostSeccomp, apparmorProfile] = await Promise.all([
     resolveUser(ctx, deps.host, { rootfsPath: input.rootfsPath, security, imageUser: input.image.user }),
-    containerDevices(config),
+    containerDevices(config, { hasAllDevices, hasDevicesOfUser: handler.hasDevicesOfUser }),
     loadSeccompProfile(security),
     selectApparmorProfile(security, facts),
   ])
   if (security.selinux && !facts.hasSelinux) {
     ctx.log.debug({ containerId: input.id }, 'selinux_options have no effect: this node has no SELinux')
   }
-  const spec = buildSpec({
+  const plainSpec = buildSpec({
     ...input,
     facts,
     user,
@@ -84,7 +91,10 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
     devices,
     localhostSeccomp,
     apparmorProfile,
+    hasAllDevices,
+    allowedAnnotations: handler.allowedAnnotations,
   })
+  const spec = await addHooks(plainSpec, handler, config)
   // Last, so that a config that is refused leaves no directories behind.
   throwIfAborted(ctx)
   const sources = await orAborted(ctx, resolveHostPaths(config.mounts)) // may hang on a dead network mount
@@ -104,4 +114,10 @@ async function adjust(input: BundleInput, spec: Spec): Promise<Spec> {
     )
   }
   return adjusted
+}
+
+async function addHooks(spec: Spec, handler: RuntimeHandlerConfig, config: ContainerConfig): Promise<Spec> {
+  if (handler.hooksDir === '') return spec
+  const hasBindMounts = config.mounts.length > 0
+  return withHooks(spec, await configuredHooks(handler.hooksDir, { spec, hasBindMounts }))
 }

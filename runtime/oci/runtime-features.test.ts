@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { Ctx } from '#base/context'
 import { isKind } from '#base/errors'
 import { silentLog } from '#base/log'
-import { createRuntimeFinder, parseFeatures, type RuntimeFinder } from './runtime-features.ts'
+import { createRuntimeFinder, parseFeatures, type RuntimeFinder, whyUnusable } from './runtime-features.ts'
 import { createChildPrograms } from './testing/child-programs.ts'
 
 const kernel = { major: 6, minor: 1 }
@@ -113,4 +113,30 @@ describe('the features of an OCI runtime', () => {
       assert.deepEqual(Object.values(parseFeatures(text, kernel)), [false, false, false, false])
     })
   }
+})
+
+describe('crun', () => {
+  let unified: string
+  beforeEach(async () => {
+    unified = await mkdtemp(join(tmpdir(), 'lighter-unified-'))
+  })
+  afterEach(() => rm(unified, { recursive: true }))
+  const crun = { path: '/usr/bin/crun', version: 'crun version 1.8.1' }
+
+  it('cannot be used on v1 while the v2 hierarchy has controllers, and the reason says which', async () => {
+    await writeFile(join(unified, 'cgroup.controllers'), 'hugetlb\n')
+    assert.match((await whyUnusable(crun, { version: 1, unified })) ?? '', /crun.*hugetlb/)
+  })
+
+  it('can be used elsewhere, as every other runtime can everywhere', async () => {
+    await writeFile(join(unified, 'cgroup.controllers'), '\n')
+    assert.equal(await whyUnusable(crun, { version: 1, unified }), undefined)
+    await writeFile(join(unified, 'cgroup.controllers'), 'hugetlb\n')
+    assert.equal(await whyUnusable(crun, { version: 2, unified }), undefined)
+    assert.equal(await whyUnusable(crun, { version: 1, unified: undefined }), undefined)
+    assert.equal(
+      await whyUnusable({ path: '/r', version: 'runc version 1.1' }, { version: 1, unified }),
+      undefined,
+    )
+  })
 })

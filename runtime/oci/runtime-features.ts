@@ -3,10 +3,12 @@ import { access, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { Ctx } from '#base/context'
 import { RuntimeError } from '#base/errors'
+import { readFileIfExists } from '#base/files'
 import type { Programs } from '#base/programs'
+import type { CgroupLayout } from '../host/cgroups.ts'
 import type { KernelVersion } from '../host/host-facts.ts'
 
-const limits = { programTimeoutMs: 10_000, cachedRuntimes: 64 } as const
+const limits = { programTimeoutMs: 10_000, cachedRuntimes: 64, controllersBytes: 64 * 1024 } as const
 
 /** One OCI runtime on this node and what it can do. */
 export interface RuntimeFeatures {
@@ -131,4 +133,20 @@ function at(value: unknown, ...keys: readonly string[]): unknown {
     current = (current as Readonly<Record<string, unknown>>)[key]
   }
   return current
+}
+
+/**
+ * Why an OCI runtime that is there cannot run containers on this node; undefined: it can. crun has no question that
+ * would tell: it refuses, when a container starts, v1 control groups beside a v2 hierarchy that has controllers.
+ */
+export async function whyUnusable(
+  features: Pick<RuntimeFeatures, 'path' | 'version'>,
+  cgroups: Pick<CgroupLayout, 'version' | 'unified'>,
+): Promise<string | undefined> {
+  if (cgroups.version !== 1 || cgroups.unified === undefined || !/^crun\b/.test(features.version))
+    return undefined
+  const file = `${cgroups.unified}/cgroup.controllers`
+  const controllers = (await readFileIfExists(file, limits.controllersBytes))?.toString().trim() ?? ''
+  if (controllers === '') return undefined
+  return `${features.path} is crun, which refuses cgroup v1 while ${file} names controllers (${controllers})`
 }

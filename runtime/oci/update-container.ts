@@ -21,7 +21,6 @@ const limits = { messageLength: 500 } as const
  * with the OCI runtime's, and mostly the kernel's, reason; then the former limits are in force.
  */
 export async function updateContainer(ctx: Ctx, programs: Programs, input: UpdateInput): Promise<void> {
-  const { devices: _devices, ...resources } = input.resources
   const result = await programs.run(ctx, {
     argv: [
       input.runtimePath,
@@ -30,7 +29,7 @@ export async function updateContainer(ctx: Ctx, programs: Programs, input: Updat
       ...['update', '--resources', '-', input.id],
     ],
     env: [],
-    stdin: JSON.stringify(resources),
+    stdin: JSON.stringify({ ...input.resources, devices: undefined }),
     timeoutMs: input.timeoutMs,
     mayFinish: true,
   })

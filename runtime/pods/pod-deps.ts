@@ -1,4 +1,5 @@
 import type { Clock } from '#base/clock'
+import type { Ctx } from '#base/context'
 import type { Ids, PodId } from '#base/ids'
 import type { KeyedLock } from '#base/locks'
 import type { Log } from '#base/log'
@@ -30,6 +31,8 @@ export interface PodDeps {
   /** Text of a pod's resolv.conf. */
   readonly resolvConf: (pod: Pod) => Promise<string>
   readonly hasRuntimeHandler: (name: string) => boolean
+  /** Errors: `failed-precondition` with the reason why a configured handler cannot be used on this node. */
+  readonly requireRuntimeHandler: (ctx: Ctx, name: string) => Promise<void>
   /** Kills and removes the containers of a pod. */
   readonly containers: PodContainers
   readonly plugins: Plugins

@@ -31,6 +31,7 @@ interface RunPodInput {
 export function createRunPodSandbox(deps: PodDeps, owner: Owner): PodOperations['run'] {
   return async (ctx, input) => {
     checkInput(deps, input)
+    await deps.requireRuntimeHandler(ctx, input.runtimeHandler)
     const request = { name: podName(input.config.metadata), input }
     return deps.makeOnce.make(ctx, request, () => {
       const pod = newPod(deps, owner, input)

@@ -133,6 +133,14 @@ function fakeImages(calls: string[]): ContainerDeps['images'] {
 
 function fakeRuntimes(calls: string[]): ContainerDeps['runtimes'] {
   return {
+    options: name => ({
+      name,
+      path: '/usr/sbin/runc',
+      isPrivilegedWithoutHostDevices: false,
+      allowedAnnotations: [],
+      hooksDir: '',
+      hasDevicesOfUser: false,
+    }),
     find: () =>
       Promise.resolve({
         path: '/usr/sbin/runc',

@@ -3,17 +3,20 @@ import type { ContainerConfig } from '../../model/container.ts'
 import type { Pod } from '../../model/pod.ts'
 
 /**
- * Annotations that OCI runtimes, hooks and plugins of other projects know a Kubernetes container by. The
- * client's own annotations are not passed on.
+ * Annotations that OCI runtimes, hooks and plugins of other projects know a Kubernetes container by. Of the
+ * client's own those pass that the handler allows; a container's hides its pod's, and none hides one of ours.
  */
 export function containerAnnotations(input: {
   readonly id: ContainerId
   readonly config: ContainerConfig
   readonly pod: Pod
   readonly imageName: string
+  readonly allowedAnnotations: readonly string[]
 }): Readonly<Record<string, string>> {
   const { metadata } = input.pod.config
   return {
+    ...allowed(input.pod.config.annotations, input.allowedAnnotations),
+    ...allowed(input.config.annotations, input.allowedAnnotations),
     'io.kubernetes.cri.container-type': 'container',
     'io.kubernetes.cri.container-name': input.config.metadata.name,
     'io.kubernetes.cri.image-name': input.imageName,
@@ -22,4 +25,13 @@ export function containerAnnotations(input: {
     'io.kubernetes.cri.sandbox-namespace': metadata.namespace,
     'io.kubernetes.cri.sandbox-uid': metadata.uid,
   }
+}
+
+function allowed(
+  annotations: Readonly<Record<string, string>>,
+  names: readonly string[],
+): Readonly<Record<string, string>> {
+  const isAllowed = (key: string): boolean =>
+    names.some(name => (name.endsWith('*') ? key.startsWith(name.slice(0, -1)) : key === name))
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => isAllowed(key)))
 }

@@ -22,6 +22,32 @@ describe('the OCI spec of a container', () => {
     assert.equal('run.oci.x' in annotations, false)
   })
 
+  it('passes on those that the handler allows; a container hides its pod, and none hides one of ours', () => {
+    const input = specInputWith({
+      pod: { annotations: { 'a.org/one': 'pod', 'b.org/two': 'pod', 'c.org/exact': 'pod' } },
+      config: {
+        annotations: {
+          'a.org/one': 'container',
+          'c.org/exact.not': 'x',
+          'io.kubernetes.cri.sandbox-id': 'x',
+        },
+      },
+    })
+    const allowedAnnotations = ['a.org/*', 'c.org/exact', 'io.*']
+    const { annotations } = buildSpec({ ...input, allowedAnnotations })
+    assert.equal(annotations['a.org/one'], 'container')
+    assert.equal(annotations['c.org/exact'], 'pod')
+    assert.equal(annotations['io.kubernetes.cri.sandbox-id'], 'a'.repeat(64))
+    assert.equal('b.org/two' in annotations || 'c.org/exact.not' in annotations, false)
+  })
+
+  it('lets a privileged container use all devices, unless its handler says otherwise', () => {
+    const input = specInputWith({ pod: { isPrivileged: true }, security: { isPrivileged: true } })
+    const rules = (hasAllDevices: boolean) => buildSpec({ ...input, hasAllDevices }).linux.resources.devices
+    assert.deepEqual(rules(true), [{ allow: true, access: 'rwm' }])
+    assert.deepEqual(rules(false), [{ allow: false, access: 'rwm' }])
+  })
+
   it('has the masks that were given, and none when privileged', () => {
     const security = { maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] }
     const { maskedPaths, readonlyPaths } = buildSpec(specInputWith({ security })).linux

@@ -46,7 +46,7 @@ export function buildSpec(input: SpecInput): Spec {
       cgroupsPath: input.cgroupsPath,
       resources: containerResources({
         resources: config.resources,
-        isPrivileged: security.isPrivileged,
+        hasAllDevices: security.isPrivileged && input.hasAllDevices,
         devices: input.devices,
         cgroups: facts.cgroups,
       }),

@@ -18,7 +18,7 @@ const v2: CgroupLayout = {
 
 function limitsOf(change: Partial<LinuxResources>, cgroups = v1): Omit<ResourcesSpec, 'devices'> {
   const resources = { ...sampleResources, ...change }
-  const found = containerResources({ resources, isPrivileged: false, devices: [], cgroups })
+  const found = containerResources({ resources, hasAllDevices: false, devices: [], cgroups })
   return Object.fromEntries(Object.entries(found).filter(([key]) => key !== 'devices'))
 }
 
@@ -104,7 +104,7 @@ describe('device access of a container', () => {
   it('is denied but for its own devices', () => {
     const found = containerResources({
       resources: undefined,
-      isPrivileged: false,
+      hasAllDevices: false,
       devices: [device],
       cgroups: v1,
     })
@@ -119,7 +119,7 @@ describe('device access of a container', () => {
   it('is open when privileged', () => {
     const found = containerResources({
       resources: undefined,
-      isPrivileged: true,
+      hasAllDevices: true,
       devices: [device],
       cgroups: v1,
     })

@@ -6,7 +6,7 @@ import type { CpuSpec, DeviceRuleSpec, ResourcesSpec } from './types.ts'
 
 interface ResourcesInput {
   readonly resources: LinuxResources | undefined
-  readonly isPrivileged: boolean
+  readonly hasAllDevices: boolean
   readonly devices: readonly ContainerDeviceNode[]
   readonly cgroups: CgroupLayout
 }
@@ -63,7 +63,7 @@ function checkValues(wanted: LinuxResources): void {
 
 /** The OCI runtime adds the rules for /dev/null and its kind itself. */
 function deviceRules(input: ResourcesInput): readonly DeviceRuleSpec[] {
-  if (input.isPrivileged) return [{ allow: true, access: 'rwm' }]
+  if (input.hasAllDevices) return [{ allow: true, access: 'rwm' }]
   const rules: DeviceRuleSpec[] = [{ allow: false, access: 'rwm' }]
   for (const { node, access } of input.devices) {
     rules.push({ allow: true, type: node.type, major: node.major, minor: node.minor, access })

@@ -31,6 +31,10 @@ export interface SpecInput {
   readonly apparmorProfile: string | undefined
   readonly targetPid: number | undefined
   readonly hasRecursiveReadOnlyMounts: boolean
+  /** Annotations of the client that pass; see RuntimeHandlerConfig. */
+  readonly allowedAnnotations: readonly string[]
+  /** Whether a privileged container may use every device of the host. */
+  readonly hasAllDevices: boolean
 }
 
 export interface ContainerDeviceNode {

@@ -19,6 +19,18 @@ export interface HooksSpec {
   readonly poststop?: readonly HookSpec[]
 }
 
+/** Stages of the OCI runtime specification (config.md, POSIX-platform Hooks). */
+export const hookStages = [
+  'prestart',
+  'createRuntime',
+  'createContainer',
+  'startContainer',
+  'poststart',
+  'poststop',
+] as const satisfies readonly (keyof HooksSpec)[]
+
+export type HookStage = (typeof hookStages)[number]
+
 export interface HookSpec {
   readonly path: string
   readonly args?: readonly string[]

@@ -7,13 +7,14 @@ import { promisify } from 'node:util'
 import { type ContainerId, parseContainerId } from '#base/ids'
 import { silentLog } from '#base/log'
 import type { Host } from '#shim/host'
+import type { RuntimeHandlerConfig } from '../../engine-config.ts'
 import { cgroupDirectories } from '../../host/cgroup-paths.ts'
 import { gatherHostFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig, ContainerSecurity } from '../../model/container.ts'
 import type { ImageConfig } from '../../model/image.ts'
 import type { PodConfig } from '../../model/pod.ts'
 import { type PreparedBundle, prepareBundle } from '../prepare-bundle.ts'
-import { sampleConfig, sampleImage, samplePod, sampleSecurity } from './samples.ts'
+import { sampleConfig, sampleHandler, sampleImage, samplePod, sampleSecurity } from './samples.ts'
 
 const run = promisify(execFile)
 const applets = [
@@ -53,6 +54,7 @@ export interface TestContainer {
   readonly pod?: Partial<PodConfig>
   readonly targetPid?: number
   readonly signal?: AbortSignal
+  readonly handler?: Partial<RuntimeHandlerConfig>
   /** Called when the bundle is made and before it runs. */
   readonly prepared?: (bundle: PreparedBundle) => void
 }
@@ -141,7 +143,11 @@ async function makeBundle(
   const config = { ...sampleConfig, command: change.command ?? ['sh', '-c', 'true'], ...change.config }
   const bundle = await prepareBundle(
     { signal: change.signal ?? new AbortController().signal, log: silentLog },
-    { facts: await gatherHostFacts({ cgroupDriver: 'auto' }), host: { readInRoot } },
+    {
+      facts: await gatherHostFacts({ cgroupDriver: 'auto' }),
+      host: { readInRoot },
+      handlerOptions: () => ({ ...sampleHandler, ...change.handler }),
+    },
     {
       id,
       config: { ...config, security: { ...sampleSecurity, ...change.security } },

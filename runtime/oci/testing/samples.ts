@@ -1,4 +1,5 @@
 import { parseContainerId, parsePodId } from '#base/ids'
+import type { RuntimeHandlerConfig } from '../../engine-config.ts'
 import type { HostFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig, ContainerMount, ContainerSecurity } from '../../model/container.ts'
 import type { ImageConfig } from '../../model/image.ts'
@@ -110,6 +111,8 @@ export const sampleSpecInput: SpecInput = {
   apparmorProfile: undefined,
   targetPid: undefined,
   hasRecursiveReadOnlyMounts: true,
+  allowedAnnotations: [],
+  hasAllDevices: true,
 }
 
 /** The sample container in a pod, with another config, image or security context. */
@@ -128,4 +131,13 @@ export function specInputWith(change: {
     pod: samplePod(change.pod),
     facts: { ...sampleFacts, ...change.facts },
   }
+}
+
+export const sampleHandler: RuntimeHandlerConfig = {
+  name: 'runc',
+  path: 'runc',
+  isPrivilegedWithoutHostDevices: false,
+  allowedAnnotations: [],
+  hooksDir: '',
+  hasDevicesOfUser: false,
 }
