@@ -141,6 +141,7 @@ function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owne
     node: nodeOperations({
       config: deps.config,
       runtimes: containers.runtimes,
+      userNamespaces: pods.userNamespaces,
       network,
       cgroups: facts.cgroups,
     }),

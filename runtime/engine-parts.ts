@@ -14,11 +14,13 @@ import { createOciRuntimes } from './containers/oci-runtimes.ts'
 import { createPodContainers } from './containers/pod-containers.ts'
 import { deleteLeftContainer } from './containers/remove-container.ts'
 import { createSupervisor } from './containers/supervisor.ts'
+import { createUserNamespaces } from './containers/user-namespaces.ts'
 import type { EngineConfig } from './engine-config.ts'
 import { cgroupDirectories, cgroupsPathFor, makeCgroup } from './host/cgroup-paths.ts'
 import type { CgroupLayout } from './host/cgroups.ts'
 import type { HostFacts } from './host/host-facts.ts'
 import { resolvConf } from './host/resolv-conf.ts'
+import { createUserNamespaceProbe } from './host/user-namespace-probe.ts'
 import { createImageStore } from './images/create-image-store.ts'
 import type { ImageStore } from './images/image-store.ts'
 import type { Container } from './model/container.ts'
@@ -185,6 +187,10 @@ function createPodParts(
     pauseCgroup: createPauseCgroup(facts.cgroups),
     resolvConf: pod => resolvConf(pod.config.dns),
     hasRuntimeHandler: name => handlers.has(name),
+    userNamespaces: createUserNamespaces({
+      runtimes: containers.runtimes,
+      probe: createUserNamespaceProbe({ host, rootDir: config.rootDir, stateDir: config.stateDir }),
+    }),
     requireRuntimeHandler: async (ctx, name) => {
       await containers.runtimes.find(ctx, name)
     },

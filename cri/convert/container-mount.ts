@@ -32,8 +32,11 @@ function refuseContradictions(mount: ContainerMount, field: string): void {
   }
 }
 
-/** Exactly what was asked for: the kubelet finds the termination message by looking a mount up. */
-export function fromMount(mount: ContainerMount): v1.Mount.$Properties {
+/**
+ * Exactly what was asked for: the kubelet finds the termination message by looking a mount up. For an image, too, with
+ * what PullImage answers for it as image_ref (KEP-5365).
+ */
+export function fromMount(mount: ContainerMount, imageId: string): v1.Mount.$Properties {
   return {
     containerPath: mount.containerPath,
     hostPath: mount.hostPath,
@@ -43,7 +46,7 @@ export function fromMount(mount: ContainerMount): v1.Mount.$Properties {
     propagation: fromPropagation(mount.propagation),
     uidMappings: [...mount.uidMappings],
     gidMappings: [...mount.gidMappings],
-    ...(mount.image && { image: { image: mount.image } }),
+    ...(mount.image && { image: { image: mount.image, imageRef: imageId } }),
     imageSubPath: mount.imageSubPath,
     mountOptions: [...mount.options],
   }

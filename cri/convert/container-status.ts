@@ -1,4 +1,4 @@
-import type { Container } from '#engine/model/container'
+import type { Container, ContainerMount } from '#engine/model/container'
 import { v1 } from '#proto'
 import { fromMount } from './container-mount.ts'
 import { fromBigInt, fromNumber } from './integers.ts'
@@ -31,7 +31,7 @@ export function fromContainerToStatus(
     reason: exit?.reason ?? '',
     message: exit?.message ?? '',
     image: imageSpec(imageName, container),
-    mounts: container.config.mounts.map(fromMount),
+    mounts: container.config.mounts.map(mount => fromMount(mount, mountedImage(container, mount))),
     logPath: container.logPath,
     ...(resources && { resources: { linux: fromResources(resources) } }),
     user: {
@@ -43,6 +43,12 @@ export function fromContainerToStatus(
     },
     stopSignal: signalNamed(container.stopSignal),
   }
+}
+
+/** Id of the image that a mount shows; "" if it shows none. */
+function mountedImage(container: Container, { image, containerPath }: ContainerMount): string {
+  if (image === '') return ''
+  return container.mountedImages.find(mounted => mounted.containerPath === containerPath)?.imageId ?? ''
 }
 
 function identity(container: Container): v1.Container.$Properties & v1.ContainerStatus.$Properties {

@@ -18,7 +18,11 @@ export function fromNodeStatus(status: NodeStatus): v1.StatusResponse.$Propertie
         userNamespaces: handler.hasUserNamespaces,
       },
     })),
-    features: { supplementalGroupsPolicy: status.hasSupplementalGroupsPolicy },
+    features: {
+      supplementalGroupsPolicy: status.hasSupplementalGroupsPolicy,
+      userNamespacesHostNetwork: status.handlers.some(handler => handler.hasUserNamespaces),
+      mountOptions: true,
+    },
   }
 }
 

@@ -42,6 +42,7 @@ export function sampleContainer(
     config,
     imageId: sampleImageId(1),
     imageRef: `docker.io/library/web@${sampleImageId(2)}`,
+    mountedImages: [],
     phase: 'created',
     stage: 'created',
     createdAtNs: 1_700_000_001_000_000_001n,

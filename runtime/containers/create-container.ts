@@ -6,6 +6,7 @@ import type { ContainerId } from '#base/ids'
 import { createUndoStack, type UndoStack } from '#base/undo-stack'
 import type { ContainerOperations } from '../engine.ts'
 import { podHostname } from '../host/hostname.ts'
+import { userMappings } from '../host/id-mappings.ts'
 import type { Container, ContainerConfig } from '../model/container.ts'
 import type { Image } from '../model/image.ts'
 import type { Owner, Pod } from '../model/pod.ts'
@@ -13,6 +14,8 @@ import type { PreparedBundle } from '../oci/prepare-bundle.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 import { containerName } from './container-name.ts'
+import { imageVolumes, makeMountPoints, mountedImages } from './container-volumes.ts'
+import { removeRootfs } from './remove-container.ts'
 
 interface Creation {
   readonly container: Container
@@ -83,11 +86,15 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
   const { hasRecursiveReadOnlyMounts } = await deps.runtimes.find(ctx, pod.runtimeHandler)
   deps.table.setStage(container.id, 'root file system')
   undo.push('remove files', () => removePath(paths.directory))
-  await makeDirectory(paths.rootfs, 0o700)
-  undo.push('remove root file system', undoCtx =>
-    deps.images.rootfs.remove(undoCtx, { key: container.id, target: paths.rootfs }),
-  )
-  await deps.images.rootfs.prepare(ctx, { key: container.id, imageId: image.id, target: paths.rootfs })
+  await makeMountPoints(deps, container, pod)
+  undo.push('remove root file system', undoCtx => removeRootfs(deps, undoCtx, container.id))
+  await deps.images.rootfs.prepare(ctx, {
+    key: container.id,
+    imageId: image.id,
+    target: paths.rootfs,
+    idMappings: userMappings(pod.config.namespaces),
+    volumes: imageVolumes(container, pod, paths.volumes),
+  })
   deps.table.setStage(container.id, 'bundle')
   if (container.logPath) await makeDirectory(dirname(container.logPath))
   return deps.bundles.prepare(ctx, {
@@ -100,6 +107,7 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
     imageName: container.config.userSpecifiedImage || container.imageRef,
     bundlePath: paths.bundle,
     rootfsPath: paths.rootfs,
+    volumesPath: paths.volumes,
     targetPid: targetPid(deps, container),
     hasRecursiveReadOnlyMounts,
     adjust: spec => {
@@ -154,6 +162,7 @@ function newContainer(
     config,
     imageId: image.id,
     imageRef: image.repoDigests[0] ?? image.id,
+    mountedImages: mountedImages(deps, config),
     phase: 'creating',
     stage: 'record',
     createdAtNs: deps.clock.now(),

@@ -10,6 +10,7 @@ import type { Container } from '../model/container.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 import { containerName } from './container-name.ts'
+import { unmountVolumes } from './container-volumes.ts'
 import { killContainer, signalContainer } from './kill-container.ts'
 
 /** Kills what runs, removes root file system, files and record. Goes on without its caller. */
@@ -48,9 +49,10 @@ export async function removeContainer(deps: ContainerDeps, ctx: Ctx, id: Contain
   await deps.plugins.removeContainer(ctx, container)
 }
 
-/** The root file system of a container that has no process any more; absent is fine. */
-export function removeRootfs(deps: ContainerDeps, ctx: Ctx, id: ContainerId): Promise<void> {
-  return deps.images.rootfs.remove(ctx, { key: id, target: deps.paths.container(id).rootfs })
+/** Volumes and root file system of a container that has no process any more; absent is fine. */
+export async function removeRootfs(deps: ContainerDeps, ctx: Ctx, id: ContainerId): Promise<void> {
+  await unmountVolumes(deps, ctx, id) // before the layers that they show
+  await deps.images.rootfs.remove(ctx, { key: id, target: deps.paths.container(id).rootfs })
 }
 
 /** State directory and socket of a container whose root file system is unmounted; absent is fine. */

@@ -1,5 +1,6 @@
 import type { Ctx } from '#base/context'
 import type { ContainerId } from '#base/ids'
+import type { IdMappings } from '#shim/host'
 import type { ImageOperations } from '../engine.ts'
 import type { ImageId } from '../model/image.ts'
 
@@ -12,11 +13,14 @@ export interface ImageStore extends ImageOperations {
   readonly rootfs: RootFilesystems
 }
 
-/** One writable overlay per container; holds its image's layers while it exists. */
+/** One writable overlay per container, and its image volumes; holds the layers of all of them while it exists. */
 export interface RootFilesystems {
-  /** Makes the writable layer of `key` and mounts the overlay on `target`. All or nothing. */
+  /** Makes the writable layer of `key`, mounts the overlay on `target`, and the volumes on theirs. All or nothing. */
   prepare(ctx: Ctx, input: RootfsInput): Promise<void>
-  /** Unmounts and deletes; absent is fine. Layers that nobody needs any more go with it. */
+  /**
+   * Unmounts and deletes; absent is fine. Layers that nobody needs any more go with it: volumes are to be unmounted
+   * before.
+   */
   remove(ctx: Ctx, input: { readonly key: ContainerId; readonly target: string }): Promise<void>
   /** Bytes and inodes of the writable layer. */
   usage(ctx: Ctx, key: ContainerId): Promise<{ readonly bytes: number; readonly inodes: number }>
@@ -31,4 +35,21 @@ export interface RootfsInput {
   readonly imageId: ImageId
   /** Existing directory. */
   readonly target: string
+  /** Of the user namespace that it is used in; undefined: none. */
+  readonly idMappings: IdMappings | undefined
+  readonly volumes: readonly ImageVolume[]
 }
+
+/** A read-only view of an image, or of a part of it (CRI Mount.image). */
+export interface ImageVolume {
+  readonly imageId: ImageId
+  /** Made if absent; its directory exists. */
+  readonly target: string
+  /** As seen from the root of the image; "" for all of it. */
+  readonly subPath: string
+  readonly options: readonly MountOption[]
+  readonly idMappings: IdMappings | undefined
+}
+
+/** CRI Mount.mount_options. */
+export type MountOption = 'noexec' | 'nodev' | 'nosuid'

@@ -57,11 +57,14 @@ async function pulled(what = image, tag = 'latest') {
   return parseDigest(await bench.store.pull(bench.ctx, { reference, auth: undefined }))
 }
 
+/** Without user namespace and volumes. */
+const plain = { idMappings: undefined, volumes: [] } as const
+
 async function makeRootfs(imageId: ReturnType<typeof parseDigest>) {
   const key = ids.containerId()
   const target = join(targets, key)
   await mkdir(target)
-  await bench.store.rootfs.prepare(bench.ctx, { key, imageId, target })
+  await bench.store.rootfs.prepare(bench.ctx, { ...plain, key, imageId, target })
   return { key, target }
 }
 
@@ -137,7 +140,7 @@ test('a container of an unknown image is not-found, and nothing is made', async 
 test('a key that is taken is already-exists, and the first one stays', async () => {
   const imageId = await pulled()
   const { key, target } = await makeRootfs(imageId)
-  await assert.rejects(bench.store.rootfs.prepare(bench.ctx, { key, imageId, target }), {
+  await assert.rejects(bench.store.rootfs.prepare(bench.ctx, { ...plain, key, imageId, target }), {
     kind: 'already-exists',
   })
   assert.equal(await isMounted(target), true)
@@ -147,7 +150,7 @@ test('a mount that fails leaves nothing of the root file system', async () => {
   const imageId = await pulled()
   const key = ids.containerId()
   const target = join(targets, 'absent', key)
-  await assert.rejects(bench.store.rootfs.prepare(bench.ctx, { key, imageId, target }), {
+  await assert.rejects(bench.store.rootfs.prepare(bench.ctx, { ...plain, key, imageId, target }), {
     message: new RegExp(`root file system of ${key}`),
   })
   assert.deepEqual(await bench.store.rootfs.keys(), [])

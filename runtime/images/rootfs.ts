@@ -6,10 +6,12 @@ import { fileError, makeDirectory } from '#base/files'
 import { asChainId, type ChainId, parseDigest } from '#base/ids'
 import type { Log } from '#base/log'
 import { createUndoStack, type UndoStack } from '#base/undo-stack'
-import type { Host } from '#shim/host'
+import type { Host, IdMappings } from '#shim/host'
+import { hostOwner } from '../host/id-mappings.ts'
 import type { ImageId } from '../model/image.ts'
 import { createRecordStore } from '../state/record-store.ts'
 import type { RootFilesystems, RootfsInput } from './image-store.ts'
+import { layerNames, mountImageVolume } from './image-volumes.ts'
 import { asJsonObject, createJsonReader, type JsonObject } from './json.ts'
 import { imageLimits } from './limits.ts'
 import { emptySnapshotName, type Snapshots } from './snapshots/snapshots.ts'
@@ -36,7 +38,7 @@ export interface RootFilesystemsDeps {
 
 interface RootfsRecord {
   readonly imageId: ImageId
-  /** Bottom layer first. */
+  /** All layers in use, those of volumes, too. */
   readonly chainIds: readonly ChainId[]
 }
 
@@ -65,14 +67,24 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
     withoutRecord.delete(key)
   }
 
+  const chainIdsOf = (imageId: ImageId): readonly ChainId[] => {
+    const chainIds = deps.chainIdsOfImage(imageId)
+    if (chainIds) return chainIds
+    throw new RuntimeError('not-found', `there is no image ${imageId}`)
+  }
+
   const prepare = async (ctx: Ctx, input: RootfsInput): Promise<void> => {
-    const chainIds = deps.chainIdsOfImage(input.imageId)
-    if (!chainIds) throw new RuntimeError('not-found', `there is no image ${input.imageId}`)
+    const chainIds = chainIdsOf(input.imageId)
     if (byKey.has(input.key) || withoutRecord.has(input.key)) {
       throw new RuntimeError('already-exists', `there is a root file system for ${input.key} already`)
     }
-    const layers = layerNames(deps.snapshots, chainIds, input)
-    const record = { imageId: input.imageId, chainIds }
+    const layers = layerNames(deps.snapshots, chainIds, input.imageId)
+    const volumes = input.volumes.map(volume => {
+      const ofVolume = chainIdsOf(volume.imageId)
+      return { volume, ofVolume, layers: layerNames(deps.snapshots, ofVolume, volume.imageId) }
+    })
+    const inUse = new Set([...chainIds, ...volumes.flatMap(({ ofVolume }) => ofVolume)])
+    const record = { imageId: input.imageId, chainIds: [...inUse] }
     // In memory before the first wait: from here on the layers are in use.
     byKey.set(input.key, record)
     const undo = createUndoStack(deps.log)
@@ -80,6 +92,10 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
     try {
       await records.write(input.key, record)
       await mountWritable(ctx, { ...deps, mountpoint, undo }, { ...input, layers })
+      for (const one of volumes) {
+        undo.push('unmount volume', undoCtx => deps.host.unmount(undoCtx, [one.volume.target]))
+        await mountImageVolume(ctx, deps, one)
+      }
       undo.commit()
     } catch (err) {
       await undo.run()
@@ -125,11 +141,11 @@ interface MountDeps {
 async function mountWritable(
   ctx: Ctx,
   { host, snapshots, mountpoint, undo }: MountDeps,
-  { key, target, layers }: RootfsInput & { readonly layers: readonly string[] },
+  { key, target, layers, idMappings }: RootfsInput & { readonly layers: readonly string[] },
 ): Promise<void> {
   const directory = join(mountpoint, key)
   undo.push('remove writable layer', undoCtx => host.removeTree(undoCtx, [directory]))
-  await makeWritableLayer(directory, join(snapshots.directory, layers[0] ?? emptySnapshotName))
+  await makeWritableLayer(directory, join(snapshots.directory, layers[0] ?? emptySnapshotName), idMappings)
   undo.push('unmount', undoCtx => host.unmount(undoCtx, [target]))
   await host.mountOverlay(ctx, {
     directory: snapshots.directory,
@@ -137,33 +153,24 @@ async function mountWritable(
     upper: `../rootfs/${key}/upper`,
     work: `../rootfs/${key}/work`,
     target,
-  })
-}
-
-/** Topmost first. */
-function layerNames(
-  snapshots: Snapshots,
-  chainIds: readonly ChainId[],
-  input: RootfsInput,
-): readonly string[] {
-  if (chainIds.length === 0) return [emptySnapshotName]
-  return chainIds.toReversed().map(chainId => {
-    const snapshot = snapshots.find(chainId)
-    if (snapshot) return snapshot.name
-    throw new RuntimeError(
-      'failed-precondition',
-      `layer ${chainId} of image ${input.imageId} is missing: remove the image and pull it again`,
-    )
+    ...(idMappings ? { idMappings } : {}),
   })
 }
 
 /** The root directory of an overlay looks like that of its upper directory, which therefore copies the top layer's. */
-async function makeWritableLayer(directory: string, topLayer: string): Promise<void> {
+async function makeWritableLayer(
+  directory: string,
+  topLayer: string,
+  idMappings: IdMappings | undefined,
+): Promise<void> {
   await makeDirectory(directory, 0o700)
   try {
     await mkdir(join(directory, 'work'), { mode: 0o700 })
     await mkdir(join(directory, 'upper'), { mode: 0o755 })
-    await copyAttributes(await lstat(topLayer), join(directory, 'upper'))
+    const like = await lstat(topLayer)
+    // Layers are mapped, this one is as it is on disk.
+    const owner = idMappings ? hostOwner(idMappings, like) : like
+    await copyAttributes({ ...owner, mode: like.mode }, join(directory, 'upper'))
   } catch (err) {
     throw fileError(`cannot make the writable layer ${directory}`, err)
   }

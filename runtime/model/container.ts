@@ -108,6 +108,12 @@ export interface ExitStatus {
   readonly message: string
 }
 
+/** The image that a mount of the container shows. */
+export interface MountedImage {
+  readonly containerPath: string
+  readonly imageId: ImageId
+}
+
 /** One container: what its record holds and what every reader sees. */
 export interface Container {
   readonly id: ContainerId
@@ -117,6 +123,8 @@ export interface Container {
   readonly imageId: ImageId
   /** `name@sha256:…` of the image if it has one, else its id (CRI ContainerStatus.image_ref). */
   readonly imageRef: string
+  /** One for each mount with an image. */
+  readonly mountedImages: readonly MountedImage[]
   readonly phase: ContainerPhase
   readonly stage: string
   readonly createdAtNs: bigint

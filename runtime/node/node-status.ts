@@ -2,6 +2,7 @@ import type { Ctx } from '#base/context'
 import { messageOf } from '#base/errors'
 import type { Network } from '#cni/network'
 import type { OciRuntimes } from '../containers/container-deps.ts'
+import type { UserNamespaces } from '../containers/user-namespaces.ts'
 import type { NodeCondition, NodeOperations, RuntimeHandlerStatus } from '../engine.ts'
 import type { EngineConfig } from '../engine-config.ts'
 import type { CgroupLayout } from '../host/cgroups.ts'
@@ -9,6 +10,7 @@ import type { CgroupLayout } from '../host/cgroups.ts'
 export interface NodeDeps {
   readonly config: Pick<EngineConfig, 'runtimeHandlers' | 'defaultRuntimeHandler'>
   readonly runtimes: OciRuntimes
+  readonly userNamespaces: UserNamespaces
   readonly network: Pick<Network, 'condition'>
   readonly cgroups: CgroupLayout
 }
@@ -58,11 +60,11 @@ interface HandlerLook {
   readonly reason?: string
 }
 
-/** User namespaces are not built yet, whatever the OCI runtime could do. */
 async function lookAtHandler(ctx: Ctx, deps: NodeDeps, name: string): Promise<HandlerLook> {
   try {
     const { hasRecursiveReadOnlyMounts } = await deps.runtimes.find(ctx, name)
-    return { status: { name, hasRecursiveReadOnlyMounts, hasUserNamespaces: false } }
+    const problem = await deps.userNamespaces.problem(ctx, name)
+    return { status: { name, hasRecursiveReadOnlyMounts, hasUserNamespaces: problem === '' } }
   } catch (err) {
     const status = { name, hasRecursiveReadOnlyMounts: false, hasUserNamespaces: false }
     return name === '' ? { status } : { status, reason: messageOf(err) }

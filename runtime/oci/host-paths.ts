@@ -12,8 +12,8 @@ export async function resolveHostPaths(
   mounts: readonly ContainerMount[],
 ): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>()
-  for (const { hostPath } of mounts) {
-    if (!sources.has(hostPath)) sources.set(hostPath, await resolveHostPath(hostPath))
+  for (const { hostPath, image } of mounts) {
+    if (image === '' && !sources.has(hostPath)) sources.set(hostPath, await resolveHostPath(hostPath))
   }
   if (mounts.some(mount => mount.propagation !== 'private')) {
     const table = await readMounts()

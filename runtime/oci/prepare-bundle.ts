@@ -10,6 +10,7 @@ import { writeBundle } from './bundle.ts'
 import { containerDevices } from './container-devices.ts'
 import { configuredHooks } from './hooks/configured-hooks.ts'
 import { resolveHostPaths } from './host-paths.ts'
+import { prepareVolumes } from './prepare-volumes.ts'
 import { resolveUser } from './resolve-user.ts'
 import { loadSeccompProfile, selectApparmorProfile } from './security-profiles.ts'
 import { buildSpec } from './spec/build-spec.ts'
@@ -22,7 +23,7 @@ import { effectiveStopSignal } from './stop-signal.ts'
 
 export interface BundleDeps {
   readonly facts: HostFacts
-  readonly host: Pick<Host, 'readInRoot'>
+  readonly host: Pick<Host, 'readInRoot' | 'bind'>
   /** Options of a runtime handler; "" is the default one. */
   readonly handlerOptions: (name: string) => RuntimeHandlerConfig
 }
@@ -39,6 +40,8 @@ export interface BundleInput
     | 'imageName'
     /** Mounted root file system of the container. */
     | 'rootfsPath'
+    /** Existing if a volume is prepared; the caller unmounts what is in it, also after a failure. */
+    | 'volumesPath'
     /** Needed when config.security.namespaces.pid is `target`: pid of the target container's init. */
     | 'targetPid'
     /** What the OCI runtime can do (runtime-features.ts). */
@@ -98,6 +101,12 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
   // Last, so that a config that is refused leaves no directories behind.
   throwIfAborted(ctx)
   const sources = await orAborted(ctx, resolveHostPaths(config.mounts)) // may hang on a dead network mount
+  await prepareVolumes(ctx, deps.host, {
+    mounts: config.mounts,
+    pod,
+    volumesPath: input.volumesPath,
+    sources,
+  })
   const mounts = withMountSources(spec.mounts, sources)
   const adjusted = await adjust(input, { ...spec, mounts })
   await writeBundle(input.bundlePath, adjusted)

@@ -56,7 +56,7 @@ describe('an OCI runtime on the node', () => {
       hasRecursiveReadOnlyMounts: false,
       hasSeccomp: false,
       hasApparmor: false,
-      hasIdmappedMounts: false,
+      hasUserNamespaces: false,
     })
   })
 
@@ -91,7 +91,7 @@ describe('the features of an OCI runtime', () => {
     linux: {
       seccomp: { enabled: true },
       apparmor: { enabled: true },
-      mountExtensions: { idmap: { enabled: true } },
+      namespaces: ['mount', 'user'],
     },
   }
   it('are read from its answer', () => {
@@ -99,7 +99,7 @@ describe('the features of an OCI runtime', () => {
       hasRecursiveReadOnlyMounts: true,
       hasSeccomp: true,
       hasApparmor: true,
-      hasIdmappedMounts: true,
+      hasUserNamespaces: true,
     })
   })
 

@@ -19,7 +19,7 @@ export interface RuntimeFeatures {
   readonly hasRecursiveReadOnlyMounts: boolean
   readonly hasSeccomp: boolean
   readonly hasApparmor: boolean
-  readonly hasIdmappedMounts: boolean
+  readonly hasUserNamespaces: boolean
 }
 
 export interface RuntimeFinder {
@@ -109,12 +109,13 @@ export function parseFeatures(
 ): Omit<RuntimeFeatures, 'path' | 'version'> {
   const root = parseJson(text)
   const options = at(root, 'mountOptions')
+  const namespaces = at(root, 'linux', 'namespaces')
   const hasMountSetattr = kernel.major > 5 || (kernel.major === 5 && kernel.minor >= 12)
   return {
     hasRecursiveReadOnlyMounts: hasMountSetattr && Array.isArray(options) && options.includes('rro'),
     hasSeccomp: at(root, 'linux', 'seccomp', 'enabled') === true,
     hasApparmor: at(root, 'linux', 'apparmor', 'enabled') === true,
-    hasIdmappedMounts: at(root, 'linux', 'mountExtensions', 'idmap', 'enabled') === true,
+    hasUserNamespaces: Array.isArray(namespaces) && namespaces.includes('user'),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Log } from '#base/log'
 import type { NetworkService } from '#cni/network'
 import type { Host } from '#shim/host'
 import type { PodContainers } from '../containers/pod-containers.ts'
+import type { UserNamespaces } from '../containers/user-namespaces.ts'
 import type { Pod } from '../model/pod.ts'
 import type { Plugins } from '../plugins/plugins.ts'
 import type { MakeOnce } from '../state/make-once.ts'
@@ -31,6 +32,7 @@ export interface PodDeps {
   /** Text of a pod's resolv.conf. */
   readonly resolvConf: (pod: Pod) => Promise<string>
   readonly hasRuntimeHandler: (name: string) => boolean
+  readonly userNamespaces: UserNamespaces
   /** Errors: `failed-precondition` with the reason why a configured handler cannot be used on this node. */
   readonly requireRuntimeHandler: (ctx: Ctx, name: string) => Promise<void>
   /** Kills and removes the containers of a pod. */

@@ -1,6 +1,7 @@
-import { copyFile, writeFile } from 'node:fs/promises'
+import { chown, copyFile, writeFile } from 'node:fs/promises'
 import { fileError, makeDirectory } from '#base/files'
 import { podHostname } from '../host/hostname.ts'
+import { hostOwner, userMappings } from '../host/id-mappings.ts'
 import type { Pod } from '../model/pod.ts'
 import type { PodDeps } from './pod-deps.ts'
 
@@ -10,6 +11,7 @@ export async function writePodFiles(deps: Pick<PodDeps, 'paths' | 'resolvConf'>,
   try {
     await writeFile(paths.hostname, `${podHostname(pod)}\n`, { mode: 0o644 })
     await writeFile(paths.resolvConf, await deps.resolvConf(pod), { mode: 0o644 })
+    await giveToPod(pod, [paths.hostname, paths.resolvConf])
     if (pod.config.logDirectory) await makeDirectory(pod.config.logDirectory)
   } catch (err) {
     throw fileError(`cannot write the files of pod sandbox "${pod.id}"`, err)
@@ -26,9 +28,18 @@ export async function writePodHosts(
   try {
     if (pod.config.namespaces.network === 'node') await copyFile('/etc/hosts', hosts)
     else await writeFile(hosts, hostsText(podHostname(pod), ips), { mode: 0o644 })
+    await giveToPod(pod, [hosts])
   } catch (err) {
     throw fileError(`cannot write the hosts file of pod sandbox "${pod.id}"`, err)
   }
+}
+
+/** Containers may write to these files: they belong to their root. */
+async function giveToPod(pod: Pod, paths: readonly string[]): Promise<void> {
+  const mappings = userMappings(pod.config.namespaces)
+  if (!mappings) return
+  const { uid, gid } = hostOwner(mappings)
+  for (const path of paths) await chown(path, uid, gid)
 }
 
 function hostsText(hostname: string, ips: readonly string[]): string {

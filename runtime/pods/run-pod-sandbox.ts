@@ -4,9 +4,10 @@ import { makeDirectory } from '#base/files'
 import type { PodId } from '#base/ids'
 import { settleAll } from '#base/settle'
 import { createUndoStack, type UndoStack } from '#base/undo-stack'
-import { namespaceFlags } from '#shim/host'
+import { type IdMappings, namespaceFlags } from '#shim/host'
 import type { PodOperations } from '../engine.ts'
 import { podHostname } from '../host/hostname.ts'
+import { userMappings } from '../host/id-mappings.ts'
 import type { Owner, Pod, PodConfig } from '../model/pod.ts'
 import { nextPodPhase } from '../state/pod-machine.ts'
 import { type PodDeps, podLimits } from './pod-deps.ts'
@@ -32,6 +33,7 @@ export function createRunPodSandbox(deps: PodDeps, owner: Owner): PodOperations[
   return async (ctx, input) => {
     checkInput(deps, input)
     await deps.requireRuntimeHandler(ctx, input.runtimeHandler)
+    if (userMappings(input.config.namespaces)) await requireUserNamespaces(deps, ctx, input)
     const request = { name: podName(input.config.metadata), input }
     return deps.makeOnce.make(ctx, request, () => {
       const pod = newPod(deps, owner, input)
@@ -94,7 +96,9 @@ async function createNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<numb
   const hasNetwork = namespaces.network === 'pod'
   const hasIpc = namespaces.ipc === 'pod'
   const hasPause = pausesInPod(pod)
+  const idMappings = userMappings(namespaces)
   const flags =
+    (idMappings ? namespaceFlags.user : 0) |
     (hasNetwork ? namespaceFlags.network | namespaceFlags.uts : 0) |
     (hasIpc ? namespaceFlags.ipc : 0) |
     (hasPause ? namespaceFlags.pid : 0)
@@ -103,6 +107,7 @@ async function createNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<numb
   return deps.host.createSandbox(ctx, {
     directory: deps.paths.pod(pod.id).directory,
     flags,
+    ...(idMappings ? { idMappings } : {}),
     ...(hasNetwork ? { hostname: podHostname(pod) } : {}),
     sysctls: podSysctls(pod.config),
     shmBytes: hasIpc ? shmBytes : 0,
@@ -148,9 +153,8 @@ function checkInput(deps: PodDeps, { config, runtimeHandler }: RunPodInput): voi
 
 function checkNamespaces({ metadata, namespaces }: PodConfig): void {
   const pod = `pod "${metadata.namespace}/${metadata.name}"`
-  if (namespaces.user?.mode === 'pod') {
-    throw new RuntimeError('unimplemented', `${pod}: user namespaces (userns_options) are not built yet`)
-  }
+  const mappings = userMappings(namespaces)
+  if (mappings) checkMappings(pod, mappings)
   for (const kind of ['network', 'ipc'] as const) {
     if (namespaces[kind] !== 'pod' && namespaces[kind] !== 'node') {
       throw new RuntimeError(
@@ -162,6 +166,40 @@ function checkNamespaces({ metadata, namespaces }: PodConfig): void {
   if (namespaces.pid === 'target') {
     throw new RuntimeError('invalid-argument', `${pod}: pid namespace mode target is for containers only`)
   }
+  for (const kind of ['ipc', 'pid'] as const) {
+    if (mappings && namespaces[kind] === 'node') {
+      throw new RuntimeError(
+        'invalid-argument',
+        `${pod}: a pod with a user namespace cannot have the host's ${kind} namespace`,
+      )
+    }
+  }
+}
+
+/** One idmapped mount stands for one mapping, and every container needs a root. */
+function checkMappings(pod: string, mappings: IdMappings): void {
+  for (const kind of ['uids', 'gids'] as const) {
+    const [first, ...others] = mappings[kind]
+    if (first?.containerId === 0 && first.length > 0 && others.length === 0) continue
+    throw new RuntimeError(
+      'invalid-argument',
+      `${pod}: userns_options.${kind} must be exactly one mapping, from container id 0`,
+    )
+  }
+}
+
+async function requireUserNamespaces(
+  deps: PodDeps,
+  ctx: Ctx,
+  { config, runtimeHandler }: RunPodInput,
+): Promise<void> {
+  const problem = await deps.userNamespaces.problem(ctx, runtimeHandler)
+  if (problem === '') return
+  const { name, namespace } = config.metadata
+  throw new RuntimeError(
+    'failed-precondition',
+    `pod "${namespace}/${name}": user namespaces are not possible on this node: ${problem}`,
+  )
 }
 
 function newPod(deps: PodDeps, owner: Owner, { config, runtimeHandler }: RunPodInput): Pod {

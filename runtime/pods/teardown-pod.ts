@@ -40,7 +40,7 @@ async function releaseNamespaces(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<voi
   // By cgroup, not by pid: that also finds one whose pid was never recorded.
   const cgroups = pausesInPod(pod) ? deps.pauseCgroup.directories(pod) : []
   if (cgroups.length > 0) await deps.host.killCgroup(ctx, cgroups, constants.signals.SIGKILL)
-  await deps.host.unmount(ctx, [paths.ipc, paths.uts, paths.pid, paths.shm])
+  await deps.host.unmount(ctx, [paths.ipc, paths.uts, paths.pid, paths.user, paths.shm])
   if (cgroups.length > 0) await deps.host.removeCgroup(ctx, cgroups)
 }
 

@@ -175,7 +175,7 @@ async function sweepPod(ctx: Ctx, deps: ApplyDeps, id: PodId): Promise<void> {
   const paths = deps.pods.paths.pod(id)
   await deps.pods.host.unmount(
     ctx,
-    ['net', 'ipc', 'uts', 'pid', 'shm'].map(name => join(paths.directory, name)),
+    ['net', 'ipc', 'uts', 'pid', 'user', 'shm'].map(name => join(paths.directory, name)),
   )
   await removePath(paths.directory)
 }

@@ -82,11 +82,12 @@ async function isPodAlive(
   { pod, mounts }: { readonly pod: Pod; readonly mounts: ReadonlySet<string> },
 ): Promise<boolean> {
   const paths = deps.paths.pod(pod.id)
-  const { network, ipc, pid } = pod.config.namespaces
+  const { network, ipc, pid, user } = pod.config.namespaces
   const pins = [
     ...(network === 'pod' ? [paths.network, paths.uts] : []),
     ...(ipc === 'pod' ? [paths.ipc, paths.shm] : []),
     ...(pid === 'pod' ? [paths.pid] : []),
+    ...(user?.mode === 'pod' ? [paths.user] : []),
   ]
   if (!(await pathExists(paths.directory)) || !pins.every(pin => mounts.has(pin))) return false
   if (pid !== 'pod') return true

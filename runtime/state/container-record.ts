@@ -65,6 +65,7 @@ const containerRecord = v.object({
   config: containerConfig,
   imageId: s.digest,
   imageRef: v.string(),
+  mountedImages: v.optional(v.array(v.object({ containerPath: v.string(), imageId: s.digest })), []),
   phase: v.picklist(['creating', 'created', 'starting', 'running', 'exited', 'removing']),
   stage: v.string(),
   createdAtNs: s.nanoseconds,

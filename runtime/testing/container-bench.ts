@@ -148,7 +148,7 @@ function fakeRuntimes(calls: string[]): ContainerDeps['runtimes'] {
         hasRecursiveReadOnlyMounts: false,
         hasSeccomp: true,
         hasApparmor: false,
-        hasIdmappedMounts: false,
+        hasUserNamespaces: false,
       }),
     delete: (_ctx, { id }) => Promise.resolve(void calls.push(`delete ${id}`)),
     update: (_ctx, { id }) => Promise.resolve(void calls.push(`update ${id}`)),

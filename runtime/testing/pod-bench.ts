@@ -64,6 +64,7 @@ export async function createPodBench(): Promise<PodBench> {
     },
     resolvConf: () => Promise.resolve('nameserver 10.0.0.1\n'),
     hasRuntimeHandler: name => name === '',
+    userNamespaces: { problem: () => Promise.resolve('') },
     requireRuntimeHandler: () => Promise.resolve(),
     containers: {
       killAll: () => Promise.resolve(void containerCalls.push('kill all')),

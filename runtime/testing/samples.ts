@@ -92,6 +92,7 @@ export function sampleContainer(changes: Partial<Container> = {}): Container {
     config: sampleContainerConfig(),
     imageId: digest,
     imageRef: `docker.io/library/nginx@${digest}`,
+    mountedImages: [],
     phase: 'running',
     stage: '',
     createdAtNs: 1_700_000_000_000_000_002n,

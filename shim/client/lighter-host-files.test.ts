@@ -78,25 +78,25 @@ test('bind mounts of files and directories are writable or read-only as asked', 
   await command('mount', ['-t', 'tmpfs', 'inner', join(directory, 'source/inner')])
   const bind = { source: join(directory, 'source'), target: join(directory, 'target') }
 
-  await host.bind(ctx, { ...bind, isReadOnly: true, isRecursive: true })
+  await host.bind(ctx, { ...bind, isRecursive: true, attributes: ['ro'], hasAttributesBelow: true })
   await assert.rejects(writeFile(join(bind.target, 'file'), 'x'), { code: 'EROFS' })
   await assert.rejects(writeFile(join(bind.target, 'inner/new'), 'x'), { code: 'EROFS' })
   await host.unmount(ctx, [bind.target])
 
-  await host.bind(ctx, { ...bind, isReadOnly: false, isRecursive: false })
+  await host.bind(ctx, { ...bind, isRecursive: false, attributes: [] })
   await writeFile(join(bind.target, 'file'), 'changed')
   assert.equal(await readFile(join(directory, 'source/file'), 'utf8'), 'changed')
   assert.deepEqual(await readdir(join(bind.target, 'inner')), ['deep'])
   await host.unmount(ctx, [bind.target])
 
   const file = { source: join(directory, 'source/file'), target: join(directory, 'bound-file') }
-  await host.bind(ctx, { ...file, isReadOnly: true, isRecursive: false })
+  await host.bind(ctx, { ...file, isRecursive: false, attributes: ['ro'] })
   assert.equal(await readFile(file.target, 'utf8'), 'changed')
   await host.unmount(ctx, [file.target])
   await assert.rejects(stat(file.target))
 
   const absent = { source: join(directory, 'absent'), target: join(directory, 'target') }
-  await assert.rejects(host.bind(ctx, { ...absent, isReadOnly: true, isRecursive: false }), err =>
+  await assert.rejects(host.bind(ctx, { ...absent, isRecursive: false, attributes: ['ro'] }), err =>
     isKind(err, 'not-found'),
   )
   await assert.rejects(stat(absent.target))

@@ -55,7 +55,10 @@ async function completeOne(target: Buffer, path: string, parents: readonly strin
   }
 }
 
-export async function copyAttributes(from: Stats, to: string | Buffer): Promise<void> {
+export async function copyAttributes(
+  from: Pick<Stats, 'uid' | 'gid' | 'mode'>,
+  to: string | Buffer,
+): Promise<void> {
   await chown(to, from.uid, from.gid)
   // After chown, which takes setuid and setgid bits away.
   await chmod(to, from.mode & 0o7777)

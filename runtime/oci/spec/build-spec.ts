@@ -3,7 +3,7 @@ import { containerAnnotations } from './annotations.ts'
 import { containerCapabilities } from './capabilities.ts'
 import { containerMasks } from './masks.ts'
 import { containerMounts, rootfsPropagation } from './mounts.ts'
-import { containerNamespaces } from './namespaces.ts'
+import { containerNamespaces, idMappings } from './namespaces.ts'
 import { containerProcess } from './process.ts'
 import { containerResources } from './resources.ts'
 import { containerSeccomp } from './seccomp.ts'
@@ -43,6 +43,7 @@ export function buildSpec(input: SpecInput): Spec {
     annotations: containerAnnotations(input),
     linux: {
       namespaces: containerNamespaces({ ...input, cgroups: facts.cgroups }),
+      ...idMappings(input.pod),
       cgroupsPath: input.cgroupsPath,
       resources: containerResources({
         resources: config.resources,

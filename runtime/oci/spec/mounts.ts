@@ -1,11 +1,10 @@
 import { posix } from 'node:path'
 import { RuntimeError } from '#base/errors'
+import { userMappings } from '../../host/id-mappings.ts'
 import type { ContainerMount } from '../../model/container.ts'
 import type { SpecInput } from './spec-input.ts'
 import type { LinuxSpec, MountSpec } from './types.ts'
-
-/** Mount options that a client may add (CRI Mount.mount_options). */
-const clientOptions = ['noexec', 'nodev', 'nosuid']
+import { checkVolumes, isPrepared, mountName, preparedVolumePath } from './volumes.ts'
 
 const propagationOptions = {
   private: 'rprivate',
@@ -15,10 +14,12 @@ const propagationOptions = {
 
 /**
  * All mounts of a container, parents before children. The client's replace those that every container has, and
- * a mount on /dev replaces everything below it. Sources of the client's mounts are its host paths as given.
+ * a mount on /dev replaces everything below it. Sources of the client's mounts are its host paths as given, or where
+ * they are prepared.
  */
 export function containerMounts(input: SpecInput): readonly MountSpec[] {
-  const own = input.config.mounts.map(mount => clientMount(mount, input.hasRecursiveReadOnlyMounts))
+  checkVolumes(input.config.mounts, input.pod)
+  const own = input.config.mounts.map((mount, index) => clientMount(input, mount, index))
   const taken = new Set(own.map(mount => mount.destination))
   const defaults = [...kernelMounts(input), ...podFiles(input)].filter(
     ({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')),
@@ -46,25 +47,25 @@ function depth(mount: MountSpec): number {
   return mount.destination.split('/').length
 }
 
-function clientMount(mount: ContainerMount, hasRecursiveReadOnly: boolean): MountSpec {
-  const name = `mount of "${mount.hostPath}" on "${mount.containerPath}"`
+function clientMount(input: SpecInput, mount: ContainerMount, index: number): MountSpec {
+  const name = mountName(mount)
   const wrong = (text: string): RuntimeError => new RuntimeError('invalid-argument', `${name}: ${text}`)
   if (mount.containerPath === '') throw wrong('container_path is empty')
-  if (!posix.isAbsolute(mount.hostPath)) throw wrong('host_path is not an absolute path')
-  if (`${mount.hostPath}${mount.containerPath}`.includes('\0')) throw wrong('path contains a NUL character')
   const destination = posix.join('/', mount.containerPath).replace(/(.)\/$/, '$1')
   if (destination === '/') throw wrong('cannot mount over the root directory')
-  const option = mount.options.find(word => !clientOptions.includes(word))
-  if (option !== undefined) throw wrong(`mount_options: "${option}" is none of ${clientOptions.join(', ')}`)
+  const { hasRecursiveReadOnlyMounts: hasRecursiveReadOnly } = input
+  const access = mount.image === '' ? accessOption(mount, { name, hasRecursiveReadOnly }) : 'ro'
+  const isReady = isPrepared(mount, input.pod)
+  // Inside a user namespace the runtime may not repeat flags of a mount from outside that has others, too.
+  const isAsItIs = isReady && userMappings(input.pod.config.namespaces) !== undefined
   return {
     destination,
     type: 'bind',
-    source: mount.hostPath,
+    source: isReady ? preparedVolumePath(input.volumesPath, index) : mount.hostPath,
     options: [
       'rbind',
       propagationOptions[mount.propagation],
-      accessOption(mount, { name, hasRecursiveReadOnly }),
-      ...mount.options,
+      ...(isAsItIs ? [] : [access, ...mount.options]),
     ],
   }
 }
@@ -111,7 +112,7 @@ function kernelMounts(input: SpecInput): readonly MountSpec[] {
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
     { destination: '/dev/shm', type: 'bind', source: shm, options: ['rbind', 'rprivate', 'rw'] },
-    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
+    sysMount(input, access),
     {
       destination: '/sys/fs/cgroup',
       type: 'cgroup',
@@ -119,6 +120,17 @@ function kernelMounts(input: SpecInput): readonly MountSpec[] {
       options: ['nosuid', 'noexec', 'nodev', 'relatime', access],
     },
   ]
+}
+
+/** A user namespace can mount the sysfs only of a network namespace that belongs to it. */
+function sysMount(input: SpecInput, access: 'rw' | 'ro'): MountSpec {
+  const { namespaces } = input.pod.config
+  const isHosts = namespaces.network === 'node' && userMappings(namespaces) !== undefined
+  const options = ['nosuid', 'noexec', 'nodev', access]
+  if (isHosts) {
+    return { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', 'rprivate', ...options] }
+  }
+  return { destination: '/sys', type: 'sysfs', source: 'sysfs', options }
 }
 
 /** Files that all containers of a pod share; they stay writable when the root is not. */

@@ -20,6 +20,8 @@ export interface SpecInput {
   /** For the annotation io.kubernetes.cri.image-name. */
   readonly imageName: string
   readonly rootfsPath: string
+  /** Where volumes are prepared (volumes.ts). */
+  readonly volumesPath: string
   readonly facts: HostFacts
   readonly user: ContainerUser
   readonly cgroupsPath: string

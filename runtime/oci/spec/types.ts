@@ -84,6 +84,8 @@ export interface MountSpec {
 
 export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[]
+  readonly uidMappings?: readonly IdMappingSpec[]
+  readonly gidMappings?: readonly IdMappingSpec[]
   readonly cgroupsPath: string
   readonly resources: ResourcesSpec
   readonly devices: readonly DeviceSpec[]
@@ -95,8 +97,14 @@ export interface LinuxSpec {
   readonly sysctl?: Readonly<Record<string, string>>
 }
 
+export interface IdMappingSpec {
+  readonly containerID: number
+  readonly hostID: number
+  readonly size: number
+}
+
 export interface NamespaceSpec {
-  readonly type: 'mount' | 'network' | 'ipc' | 'uts' | 'pid' | 'cgroup'
+  readonly type: 'mount' | 'network' | 'ipc' | 'uts' | 'pid' | 'cgroup' | 'user'
   /** Absent: a new one. */
   readonly path?: string
 }

@@ -11,22 +11,8 @@ export function refuseUnbuilt(config: ContainerConfig, facts: Pick<HostFacts, 'h
   const cdi = Object.keys(config.annotations).find(key => key.startsWith('cdi.k8s.io/'))
   if (cdi !== undefined) refuse(`annotation ${cdi}`)
   for (const mount of config.mounts) {
-    if (mount.image !== '') refuse(`mounts[${mount.containerPath}].image`)
-    if (mount.uidMappings.length > 0) refuse(`mounts[${mount.containerPath}].uidMappings`)
-    if (mount.gidMappings.length > 0) refuse(`mounts[${mount.containerPath}].gidMappings`)
     if (mount.isSelinuxRelabeled && facts.hasSelinux) {
       refuse(`mounts[${mount.containerPath}].selinux_relabel`)
     }
   }
-  refuseUserNamespace(config)
-}
-
-function refuseUserNamespace(config: ContainerConfig): void {
-  const user = config.security.namespaces.user
-  if (!user || user.mode === 'node') return
-  const field = 'namespace_options.userns_options'
-  if (user.mode !== 'pod') {
-    throw new RuntimeError('invalid-argument', `${field}.mode is ${user.mode}: only POD and NODE are allowed`)
-  }
-  throw new RuntimeError('unimplemented', `${field} is not supported (container "${config.metadata.name}")`)
 }

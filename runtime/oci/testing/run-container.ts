@@ -145,7 +145,7 @@ async function makeBundle(
     { signal: change.signal ?? new AbortController().signal, log: silentLog },
     {
       facts: await gatherHostFacts({ cgroupDriver: 'auto' }),
-      host: { readInRoot },
+      host: { readInRoot, bind: () => Promise.reject(new Error('no volume is prepared here')) },
       handlerOptions: () => ({ ...sampleHandler, ...change.handler }),
     },
     {
@@ -157,6 +157,7 @@ async function makeBundle(
         ipc: inPod('ipc'),
         uts: inPod('uts'),
         pid: inPod('pid'),
+        user: inPod('user'),
         shm: inPod('shm'),
         hosts: inPod('hosts'),
         hostname: inPod('hostname'),
@@ -167,6 +168,7 @@ async function makeBundle(
       imageName: 'example.org/web:1',
       bundlePath,
       rootfsPath: join(directory, 'rootfs'),
+      volumesPath: join(bundlePath, 'volumes'),
       targetPid: change.targetPid,
       hasRecursiveReadOnlyMounts: true,
       adjust: spec => Promise.resolve({ spec, cdiDevices: [] }),

@@ -2,6 +2,7 @@
  * below Documentation/ of the kernel, that is named beside it. The oldest kernel that has them all is 5.12. */
 #pragma once
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -12,6 +13,7 @@
 #define CLONE_NEWNS 0x00020000
 #define CLONE_NEWUTS 0x04000000
 #define CLONE_NEWIPC 0x08000000
+#define CLONE_NEWUSER 0x10000000
 #define CLONE_NEWPID 0x20000000
 #define CLONE_NEWNET 0x40000000
 #endif
@@ -48,6 +50,10 @@
 /* mount_setattr(2) */
 #ifndef MOUNT_ATTR_RDONLY
 #define MOUNT_ATTR_RDONLY 0x00000001
+#define MOUNT_ATTR_NOSUID 0x00000002
+#define MOUNT_ATTR_NODEV 0x00000004
+#define MOUNT_ATTR_NOEXEC 0x00000008
+#define MOUNT_ATTR_IDMAP 0x00100000
 #endif
 
 /* memfd_create(2), userspace-api/mfd_noexec.rst */
@@ -98,6 +104,12 @@ static inline int kernel_openat2(int dir_fd, const char *path, uint64_t flags, u
 static inline int kernel_close_range(unsigned int first, unsigned int last, unsigned int flags)
 {
 	return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+/* fork(2) into new namespaces; the caller has a single thread. */
+static inline pid_t kernel_fork(unsigned long namespaces)
+{
+	return (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, 0, 0, 0, 0);
 }
 
 static inline int kernel_pidfd_open(pid_t pid)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -14,7 +15,6 @@
 #include "scoped.h"
 
 enum {
-	LAYERS_MAX = 500,	 /* filesystems/overlayfs.rst */
 	FSCONFIG_TEXT_MAX = 255, /* fsconfig(2), FSCONFIG_SET_STRING */
 	OPTION_MAX = 256,
 	MOUNT_DATA_SIZE = 4096, /* mount(2) takes one page */
@@ -172,21 +172,21 @@ static int mount_at_once(const struct overlay *overlay, struct error *err)
 	return 0;
 }
 
-static int mount_overlay(const struct overlay *overlay, struct error *err)
+int overlay_mount(const struct overlay *overlay, struct error *err)
 {
 	size_t layers = 0;
 	struct error later = {0};
 
 	while (overlay->layers[layers])
 		layers++;
-	if (layers == 0 || layers > LAYERS_MAX)
+	if (layers == 0 || layers > OVERLAY_LAYERS_MAX)
 		return error_set(err, EINVAL, "an overlay for %s of %zu layers: want 1 to %d", overlay->target, layers,
-				 LAYERS_MAX);
+				 OVERLAY_LAYERS_MAX);
 	if (!overlay->upper != !overlay->work)
 		return error_set(err, EINVAL, "an overlay for %s has only one of upper and work", overlay->target);
 	/* The kernel wants two layers for a read-only overlay; of one layer it would be that layer itself. */
 	if (layers == 1 && !overlay->upper)
-		return mounts_bind(overlay->layers[0], overlay->target, BIND_READ_ONLY, err);
+		return mounts_bind(overlay->layers[0], overlay->target, MOUNT_READ_ONLY, err);
 	if (mount_by_steps(overlay, err) == 0)
 		return 0;
 	/* Layers one by one came with Linux 6.8: before, that is EINVAL, for some kernels only at the last step. */
@@ -199,30 +199,60 @@ static int mount_overlay(const struct overlay *overlay, struct error *err)
 	return -1;
 }
 
+static int mount_plain(const struct overlay *overlay, struct error *err)
+{
+	int was_made = mounts_make_target(S_IFDIR, overlay->target, err);
+
+	if (was_made < 0)
+		return -1;
+	if (overlay_mount(overlay, err) == 0)
+		return 0;
+	if (was_made)
+		mounts_remove_target(overlay->target);
+	return -1;
+}
+
+static void overlay_free(struct overlay *overlay)
+{
+	texts_free(overlay->layers);
+	free(overlay->upper);
+	free(overlay->work);
+	free(overlay->options);
+	free(overlay->target);
+	free(overlay->sub_path);
+	id_maps_free(&overlay->maps);
+}
+
+static int overlay_parse(const struct frame *request, struct overlay *overlay, struct error *err)
+{
+	int64_t flags;
+
+	if (field_texts(request, TAG_LAYER, &overlay->layers, err) < 0 ||
+	    field_text(request, TAG_UPPER, &overlay->upper, err) < 0 ||
+	    field_text(request, TAG_WORK, &overlay->work, err) < 0 ||
+	    field_text(request, TAG_OPTIONS, &overlay->options, err) < 0 ||
+	    request_path(request, TAG_PATH, "target", &overlay->target, err) < 0 ||
+	    field_text(request, TAG_SUB_PATH, &overlay->sub_path, err) < 0 ||
+	    field_integer(request, TAG_FLAGS, 0, &flags, err) < 0 || id_maps_parse(request, &overlay->maps, err) < 0)
+		return -1;
+	if (flags & ~(int64_t)(MOUNT_READ_ONLY | MOUNT_NO_EXEC | MOUNT_NO_DEV | MOUNT_NO_SUID))
+		return error_set(err, EINVAL, "the flags %lld are not those of an overlay mount", (long long)flags);
+	overlay->flags = (unsigned int)flags;
+	return 0;
+}
+
 int request_mount_overlay(const struct frame *request, struct frame_writer *answer, struct error *err)
 {
+	__attribute__((cleanup(overlay_free))) struct overlay overlay = {0};
 	SCOPED_TEXT directory = NULL;
-	SCOPED_TEXTS layers = NULL;
-	SCOPED_TEXT upper = NULL;
-	SCOPED_TEXT work = NULL;
-	SCOPED_TEXT options = NULL;
-	SCOPED_TEXT target = NULL;
-	int was_made;
 
 	(void)answer;
 	if (request_path(request, TAG_DIRECTORY, "directory", &directory, err) < 0 ||
-	    field_texts(request, TAG_LAYER, &layers, err) < 0 || field_text(request, TAG_UPPER, &upper, err) < 0 ||
-	    field_text(request, TAG_WORK, &work, err) < 0 || field_text(request, TAG_OPTIONS, &options, err) < 0 ||
-	    request_path(request, TAG_PATH, "target", &target, err) < 0)
+	    overlay_parse(request, &overlay, err) < 0)
 		return -1;
 	if (chdir(directory) < 0)
 		return error_errno(err, errno, "cannot enter %s", directory);
-	was_made = mkdir(target, 0755) == 0;
-	if (!was_made && errno != EEXIST)
-		return error_errno(err, errno, "cannot make directory %s", target);
-	if (mount_overlay(&(struct overlay){layers, upper, work, options, target}, err) == 0)
-		return 0;
-	if (was_made)
-		rmdir(target);
-	return -1;
+	if (overlay.sub_path || overlay.flags || id_maps_given(&overlay.maps))
+		return overlay_mount_view(&overlay, err);
+	return mount_plain(&overlay, err);
 }

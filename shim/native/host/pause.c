@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -74,8 +75,10 @@ static int enter_empty_root(const char *directory, struct error *err)
 	return 0;
 }
 
-static int drop_privileges(struct error *err)
+static int drop_privileges(const struct sandbox *sandbox, struct error *err)
 {
+	/* In a user namespace only ids that it maps can be taken. */
+	uid_t nobody = id_maps_given(&sandbox->maps) ? id_maps_highest(&sandbox->maps, NOBODY) : NOBODY;
 	struct kernel_cap_header header = {.version = KERNEL_CAPABILITY_VERSION_3};
 	const struct kernel_cap_data none[2] = {{0}};
 
@@ -83,9 +86,9 @@ static int drop_privileges(struct error *err)
 		errno = 0;
 	if (errno != EINVAL) /* that is: no such capability, they are all gone */
 		return error_errno(err, errno, "cannot drop the bounding set");
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
-		return error_errno(err, errno, "cannot become user %d", NOBODY);
+	if (setgroups(0, NULL) < 0 || setresgid(nobody, nobody, nobody) < 0 ||
+	    setresuid(nobody, nobody, nobody) < 0)
+		return error_errno(err, errno, "cannot become user %u", nobody);
 	if (kernel_capset(&header, none) < 0)
 		return error_errno(err, errno, "cannot drop capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -97,7 +100,7 @@ static int become_pause(const struct sandbox *sandbox, int program_fd, int failu
 {
 	static char *const argv[] = {PROGRAM_NAME, NULL}, *const env[] = {NULL};
 
-	if (enter_empty_root(sandbox->directory, err) < 0 || drop_privileges(err) < 0)
+	if (enter_empty_root(sandbox->directory, err) < 0 || drop_privileges(sandbox, err) < 0)
 		return -1;
 	/* The last two close by themselves at exec: which are they, and nothing else may stay open. */
 	fcntl(program_fd, F_SETFD, FD_CLOEXEC);
@@ -124,7 +127,7 @@ static int join_cgroup(const char *cgroup, pid_t pid, struct error *err)
 }
 
 /* The child waits for a byte on go, so that it is in its cgroups before it takes any memory there. */
-static pid_t start_child(const struct sandbox *sandbox, int program_fd, const int go[2], int failure_fd)
+static pid_t start_child(const struct sandbox *sandbox, const struct pause *pause)
 {
 	struct error failure = {0};
 	pid_t pid = fork();
@@ -133,11 +136,11 @@ static pid_t start_child(const struct sandbox *sandbox, int program_fd, const in
 	if (pid != 0)
 		return pid;
 	child_reset_signals();
-	close(go[1]);
-	if (read(go[0], &byte, 1) != 1)
+	close(pause->go[1]);
+	if (read(pause->go[0], &byte, 1) != 1)
 		_exit(1);
-	become_pause(sandbox, program_fd, failure_fd, &failure);
-	child_fail(failure_fd, &failure);
+	become_pause(sandbox, pause->program, pause->failure[1], &failure);
+	child_fail(pause->failure[1], &failure);
 }
 
 static int let_child_go(const struct sandbox *sandbox, pid_t pid, int go_fd, struct error *err)
@@ -150,31 +153,63 @@ static int let_child_go(const struct sandbox *sandbox, pid_t pid, int go_fd, str
 	return 0;
 }
 
-int pause_start(const struct sandbox *sandbox, pid_t *pid, struct error *err)
+int pause_prepare(const struct sandbox *sandbox, struct pause *pause, struct error *err)
 {
-	SCOPED_FD program = copy_program(sandbox->program, err);
-	int go[2], failure[2], result;
-
-	if (program < 0 || child_pipe(go, err) < 0 || child_pipe(failure, err) < 0)
+	pause->program = copy_program(sandbox->program, err);
+	if (pause->program < 0) {
+		pause->program = 0;
 		return -1;
+	}
+	if (child_pipe(pause->go, err) < 0)
+		return -1;
+	return child_pipe(pause->failure, err);
+}
+
+void pause_close(struct pause *pause)
+{
+	int *const fds[] = {&pause->program, &pause->go[0], &pause->go[1], &pause->failure[0], &pause->failure[1]};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (*fds[i] > 0)
+			close(*fds[i]);
+		*fds[i] = 0;
+	}
+}
+
+int pause_fork(const struct sandbox *sandbox, struct pause *pause, struct error *err)
+{
 	/* The next child, and only children, are in the new namespace. */
 	if (unshare(CLONE_NEWPID) < 0)
 		return error_errno(err, errno, "cannot make a PID namespace");
-	*pid = start_child(sandbox, program, go, failure[1]);
-	close(go[0]);
-	close(failure[1]);
-	if (*pid < 0) {
-		*pid = 0;
-		return error_errno(err, errno, "cannot start a process");
-	}
-	result = let_child_go(sandbox, *pid, go[1], err);
-	close(go[1]);
+	pause->pid = start_child(sandbox, pause);
+	if (pause->pid >= 0)
+		return 0;
+	pause->pid = 0;
+	return error_errno(err, errno, "cannot start a process");
+}
+
+static int has_ended(pid_t pid)
+{
+	SCOPED_FD pidfd = kernel_pidfd_open(pid);
+	struct pollfd look = {.fd = pidfd, .events = POLLIN};
+
+	return pidfd < 0 || poll(&look, 1, 0) != 0;
+}
+
+int pause_go(const struct sandbox *sandbox, struct pause *pause, struct error *err)
+{
+	int result;
+
+	/* The child alone has these ends now: what it says ends with it. */
+	close(pause->go[0]);
+	close(pause->failure[1]);
+	pause->go[0] = pause->failure[1] = 0;
+	result = let_child_go(sandbox, pause->pid, pause->go[1], err);
+	close(pause->go[1]);
+	pause->go[1] = 0;
 	if (result == 0)
-		result = child_wait_exec(failure[0], err);
-	close(failure[0]);
-	if (result == 0 && waitpid(*pid, NULL, WNOHANG) != 0) {
-		*pid = 0;
+		result = child_wait_exec(pause->failure[0], err);
+	if (result == 0 && has_ended(pause->pid))
 		return error_set(err, ESRCH, "%s ended at once", sandbox->program);
-	}
 	return result;
 }

@@ -30,6 +30,7 @@ static const struct {
 	int clone_flag;
 	const char *name;
 } namespaces[] = {
+	{SANDBOX_USER, CLONE_NEWUSER, "user"},
 	{SANDBOX_NETWORK, CLONE_NEWNET, "net"},
 	{SANDBOX_IPC, CLONE_NEWIPC, "ipc"},
 	{SANDBOX_UTS, CLONE_NEWUTS, "uts"},
@@ -43,7 +44,8 @@ enum { NAMESPACES = sizeof(namespaces) / sizeof(namespaces[0]) };
 struct made {
 	int has_pin[NAMESPACES];
 	int has_shm;
-	pid_t pause;
+	struct pause pause;
+	struct holder holder;
 };
 
 static void sandbox_free(struct sandbox *sandbox)
@@ -53,6 +55,7 @@ static void sandbox_free(struct sandbox *sandbox)
 	texts_free(sandbox->sysctls);
 	free(sandbox->program);
 	texts_free(sandbox->cgroups);
+	id_maps_free(&sandbox->maps);
 }
 
 static int sandbox_parse(const struct frame *request, struct sandbox *sandbox, struct error *err)
@@ -67,11 +70,17 @@ static int sandbox_parse(const struct frame *request, struct sandbox *sandbox, s
 	    field_text(request, TAG_HOSTNAME, &sandbox->hostname, err) < 0 ||
 	    field_texts(request, TAG_SYSCTL, &sandbox->sysctls, err) < 0 ||
 	    request_integer(request, TAG_BYTES, shm_range, &sandbox->shm_bytes, err) < 0 ||
-	    request_paths(request, TAG_CGROUP, "cgroup", &sandbox->cgroups, err) < 0)
+	    request_paths(request, TAG_CGROUP, "cgroup", &sandbox->cgroups, err) < 0 ||
+	    id_maps_parse(request, &sandbox->maps, err) < 0)
 		return -1;
 	sandbox->flags = (unsigned int)flags;
 	if (flags & SANDBOX_PID && request_path(request, TAG_PROGRAM, "pause program", &sandbox->program, err) < 0)
 		return -1;
+	if (!(flags & SANDBOX_USER) != !id_maps_given(&sandbox->maps))
+		return error_set(err, EINVAL, "a user namespace for %s and its id mappings go together",
+				 sandbox->directory);
+	if (flags & SANDBOX_USER && (id_maps_root(sandbox->maps.uids) < 0 || id_maps_root(sandbox->maps.gids) < 0))
+		return error_set(err, EINVAL, "the mappings for %s do not map id 0", sandbox->directory);
 	if (sandbox->hostname && !(flags & SANDBOX_UTS))
 		return error_set(err, EINVAL, "hostname %s without a UTS namespace", sandbox->hostname);
 	if (sandbox->hostname && strlen(sandbox->hostname) > HOSTNAME_BYTES)
@@ -97,21 +106,43 @@ static int bring_loopback_up(struct error *err)
 	return 0;
 }
 
-/* Moves this process into the new namespaces and sets them up. */
-static int enter_namespaces(const struct sandbox *sandbox, struct error *err)
+/* Moves this process into the namespaces in clone_flags, which are made inside the user namespace if there is to be
+ * one: then this process stays outside of it, with the privileges that the rest needs. */
+static int enter_namespaces(const struct sandbox *sandbox, int clone_flags, struct made *made, struct error *err)
+{
+	SCOPED_FD pidfd = -1;
+
+	if (sandbox->flags & SANDBOX_USER) {
+		if (holder_start(sandbox, clone_flags, &made->pause, &made->holder, err) < 0)
+			return -1;
+		pidfd = kernel_pidfd_open(made->holder.pid);
+		if (clone_flags && (pidfd < 0 || setns(pidfd, clone_flags) < 0))
+			return error_errno(err, errno, "cannot enter the namespaces for %s", sandbox->directory);
+		return 0;
+	}
+	if (clone_flags && unshare(clone_flags) < 0)
+		return error_errno(err, errno, "cannot make namespaces for %s", sandbox->directory);
+	return sandbox->flags & SANDBOX_PID ? pause_fork(sandbox, &made->pause, err) : 0;
+}
+
+static int make_namespaces(const struct sandbox *sandbox, struct made *made, struct error *err)
 {
 	int clone_flags = 0;
 
 	for (int i = 0; i < NAMESPACES; i++)
-		if (sandbox->flags & namespaces[i].flag & ~(unsigned int)SANDBOX_PID)
+		if (sandbox->flags & namespaces[i].flag & ~(unsigned int)(SANDBOX_PID | SANDBOX_USER))
 			clone_flags |= namespaces[i].clone_flag;
-	if (clone_flags && unshare(clone_flags) < 0)
-		return error_errno(err, errno, "cannot make namespaces for %s", sandbox->directory);
+	if (sandbox->flags & SANDBOX_PID && pause_prepare(sandbox, &made->pause, err) < 0)
+		return -1;
+	if (enter_namespaces(sandbox, clone_flags, made, err) < 0)
+		return -1;
 	if (sandbox->flags & SANDBOX_NETWORK && bring_loopback_up(err) < 0)
 		return -1;
 	if (sandbox->hostname && sethostname(sandbox->hostname, strlen(sandbox->hostname)) < 0)
 		return error_errno(err, errno, "cannot set hostname %s", sandbox->hostname);
-	return sysctl_apply(sandbox->sysctls, sandbox->flags, err);
+	if (sysctl_apply(sandbox->sysctls, sandbox->flags, &sandbox->maps, err) < 0)
+		return -1;
+	return sandbox->flags & SANDBOX_PID ? pause_go(sandbox, &made->pause, err) : 0;
 }
 
 static int pin(const struct sandbox *sandbox, int index, struct made *made, struct error *err)
@@ -123,7 +154,9 @@ static int pin(const struct sandbox *sandbox, int index, struct made *made, stru
 	if (file < 0)
 		return error_errno(err, errno, "cannot make %s/%s", sandbox->directory, name);
 	if (namespaces[index].flag == SANDBOX_PID)
-		snprintf(source, sizeof(source), "/proc/%d/ns/pid", (int)made->pause);
+		snprintf(source, sizeof(source), "/proc/%d/ns/pid", (int)made->pause.pid);
+	else if (namespaces[index].flag == SANDBOX_USER)
+		snprintf(source, sizeof(source), "/proc/self/fd/%d", made->holder.user_fd);
 	else
 		strcat(source, name);
 	if (mount(source, name, NULL, MS_BIND, NULL) < 0) {
@@ -137,9 +170,12 @@ static int pin(const struct sandbox *sandbox, int index, struct made *made, stru
 
 static int mount_shm(const struct sandbox *sandbox, struct made *made, struct error *err)
 {
-	char options[64];
+	char options[128];
+	int has_user = id_maps_given(&sandbox->maps);
 
-	snprintf(options, sizeof(options), "mode=1777,size=%lld", (long long)sandbox->shm_bytes);
+	snprintf(options, sizeof(options), "mode=1777,size=%lld,uid=%lld,gid=%lld", (long long)sandbox->shm_bytes,
+		 has_user ? (long long)id_maps_root(sandbox->maps.uids) : 0,
+		 has_user ? (long long)id_maps_root(sandbox->maps.gids) : 0);
 	if (mkdir("shm", 0755) < 0)
 		return error_errno(err, errno, "cannot make %s/shm", sandbox->directory);
 	if (mount("shm", "shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0) {
@@ -155,11 +191,9 @@ static int make_sandbox(const struct sandbox *sandbox, struct made *made, struct
 {
 	if (chdir(sandbox->directory) < 0)
 		return error_errno(err, errno, "cannot enter %s", sandbox->directory);
-	if (enter_namespaces(sandbox, err) < 0)
+	if (make_namespaces(sandbox, made, err) < 0)
 		return -1;
 	if (sandbox->shm_bytes > 0 && mount_shm(sandbox, made, err) < 0)
-		return -1;
-	if (sandbox->flags & SANDBOX_PID && pause_start(sandbox, &made->pause, err) < 0)
 		return -1;
 	for (int i = 0; i < NAMESPACES; i++)
 		if (sandbox->flags & namespaces[i].flag && pin(sandbox, i, made, err) < 0)
@@ -179,9 +213,9 @@ static void unmake_sandbox(const struct made *made)
 		umount2("shm", MNT_DETACH | UMOUNT_NOFOLLOW);
 		rmdir("shm");
 	}
-	if (made->pause > 0) {
-		kill(made->pause, SIGKILL);
-		waitpid(made->pause, NULL, 0);
+	if (made->pause.pid > 0) {
+		kill(made->pause.pid, SIGKILL);
+		waitpid(made->pause.pid, NULL, 0);
 	}
 }
 
@@ -194,8 +228,10 @@ int request_sandbox(const struct frame *request, struct frame_writer *answer, st
 	if (result == 0) {
 		result = make_sandbox(&sandbox, &made, err);
 		if (result == 0)
-			frame_put_integer(answer, TAG_PID, made.pause);
-		else
+			frame_put_integer(answer, TAG_PID, made.pause.pid);
+		holder_end(&made.holder);
+		pause_close(&made.pause);
+		if (result < 0)
 			unmake_sandbox(&made);
 	}
 	sandbox_free(&sandbox);

@@ -79,7 +79,7 @@ int sysctl_parse(const char *setting, unsigned int flags, char path[SYSCTL_PATH_
 	return 0;
 }
 
-static int write_setting(int sys_fd, const char *path, const char *value, struct error *err)
+static int try_setting(int sys_fd, const char *path, const char *value, struct error *err)
 {
 	SCOPED_FD fd = kernel_openat2(sys_fd, path, O_WRONLY | O_CLOEXEC | O_TRUNC,
 				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
@@ -91,7 +91,24 @@ static int write_setting(int sys_fd, const char *path, const char *value, struct
 	return 0;
 }
 
-int sysctl_apply(char *const *settings, unsigned int flags, struct error *err)
+/* Some sysctls may be written by the root of the user namespace that they belong to and by nobody else, not even
+ * the host's root (ipc_permissions of Linux 6.x); others are the other way round. */
+static int write_setting(int sys_fd, const char *path, const char *value, const struct id_maps *maps,
+			 struct error *err)
+{
+	int result = try_setting(sys_fd, path, value, err);
+
+	if (result == 0 || !id_maps_given(maps) || (err->code != EACCES && err->code != EPERM))
+		return result;
+	if (setegid((gid_t)id_maps_root(maps->gids)) < 0 || seteuid((uid_t)id_maps_root(maps->uids)) < 0)
+		return error_errno(err, errno, "cannot become root of a user namespace");
+	result = try_setting(sys_fd, path, value, err);
+	if (seteuid(0) < 0 || setegid(0) < 0)
+		return error_errno(err, errno, "cannot become root again");
+	return result;
+}
+
+int sysctl_apply(char *const *settings, unsigned int flags, const struct id_maps *maps, struct error *err)
 {
 	char path[SYSCTL_PATH_MAX];
 	const char *value;
@@ -104,7 +121,7 @@ int sysctl_apply(char *const *settings, unsigned int flags, struct error *err)
 		return error_errno(err, errno, "cannot open /proc/sys");
 	for (; *settings; settings++) {
 		if (sysctl_parse(*settings, flags, path, &value, err) < 0 ||
-		    write_setting(sys_fd, path, value, err) < 0)
+		    write_setting(sys_fd, path, value, maps, err) < 0)
 			return -1;
 	}
 	return 0;

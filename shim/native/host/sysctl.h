@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "error.h"
+#include "userns.h"
 
 enum { SYSCTL_PATH_MAX = 256 };
 
@@ -13,5 +14,6 @@ enum { SYSCTL_PATH_MAX = 256 };
 int sysctl_parse(const char *setting, unsigned int flags, char path[SYSCTL_PATH_MAX], const char **value,
 		 struct error *err);
 
-/* Writes all settings (NULL-terminated) in the namespaces of the calling process. */
-int sysctl_apply(char *const *settings, unsigned int flags, struct error *err);
+/* Writes all settings (NULL-terminated) in the namespaces of the calling process, which belong to a user namespace
+ * with these mappings if there are any. */
+int sysctl_apply(char *const *settings, unsigned int flags, const struct id_maps *maps, struct error *err);
