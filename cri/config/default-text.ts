@@ -54,6 +54,29 @@ cdi:
     - /etc/cdi
     - /var/run/cdi
 
+# Exec, attach and port-forward: a server for those who got a URL from the CRI.
+streaming:
+  # IP address to listen on.
+  address: 127.0.0.1
+  # 0: any free port.
+  port: 0
+  # Plain HTTP on an address that other machines can reach: what is typed into containers can be read on the wire.
+  allowPlainHttp: false
+  # HTTPS, when there are a certificate and a key. The files are read again when they change.
+  tls:
+    # PEM, with the intermediate certificates.
+    certFile: ''
+    # PEM, not encrypted.
+    keyFile: ''
+    # Authorities of client certificates, which are required then.
+    clientCaFile: ''
+    # TLSv1.2 or TLSv1.3.
+    minVersion: TLSv1.2
+  # A connection on which nothing moves for this long is closed: 4 hours.
+  idleTimeoutMs: 14400000
+  # A client has this long to open its streams.
+  streamCreationTimeoutMs: 30000
+
 log:
   # debug, info, warn or error.
   level: info

@@ -14,9 +14,29 @@ export interface Config {
     readonly default: string
     readonly handlers: Readonly<Record<string, HandlerConfig>>
   }
+  readonly streaming: StreamingConfig
   readonly cdi: { readonly specDirs: readonly string[] }
   readonly log: { readonly level: LogLevel }
   readonly limits: EngineLimits
+}
+
+/** The server of exec, attach and port-forward. */
+export interface StreamingConfig {
+  /** IP address to listen on. */
+  readonly address: string
+  /** 0: any free one. */
+  readonly port: number
+  /** On an address that other machines can reach. */
+  readonly allowPlainHttp: boolean
+  /** Without certFile and keyFile the server speaks plain HTTP; without clientCaFile anybody with a URL may come. */
+  readonly tls: {
+    readonly certFile: string
+    readonly keyFile: string
+    readonly clientCaFile: string
+    readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  }
+  readonly idleTimeoutMs: number
+  readonly streamCreationTimeoutMs: number
 }
 
 export interface HandlerConfig {
@@ -51,6 +71,14 @@ export const defaultConfig: Config = freeze({
   cni: { confDir: '/etc/cni/net.d', binDirs: ['/opt/cni/bin', '/usr/lib/cni'] },
   registries: { certsDir: '/etc/lighter/certs.d', insecureHosts: [] },
   runtimes: { default: 'runc', handlers: { runc: defaultHandler } },
+  streaming: {
+    address: '127.0.0.1',
+    port: 0,
+    allowPlainHttp: false,
+    tls: { certFile: '', keyFile: '', clientCaFile: '', minVersion: 'TLSv1.2' },
+    idleTimeoutMs: 4 * 60 * 60 * 1000,
+    streamCreationTimeoutMs: 30_000,
+  },
   cdi: { specDirs: ['/etc/cdi', '/var/run/cdi'] },
   log: { level: 'info' },
   limits: {

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf, RuntimeError } from '#base/errors'
 import { fileError, readFileIfExists } from '#base/files'
+import { isLoopback } from '../streaming/address.ts'
 import { type Config, configFile, defaultConfig, defaultHandler, freeze } from './defaults.ts'
 import type { Flags } from './flags.ts'
 import { parseYaml } from './parse-yaml.ts'
@@ -57,7 +58,7 @@ async function listDropIns(directory: string): Promise<readonly string[]> {
 
 /** One source over what came before it. */
 export function merge(config: Config, source: FileConfig): Config {
-  const { cni, registries, runtimes, cdi, log, limits, ...top } = source
+  const { cni, registries, runtimes, cdi, streaming, log, limits, ...top } = source
   return {
     ...config,
     ...given(top),
@@ -67,10 +68,18 @@ export function merge(config: Config, source: FileConfig): Config {
       default: runtimes?.default ?? config.runtimes.default,
       handlers: { ...config.runtimes.handlers, ...handlersOf(runtimes) },
     },
+    streaming: mergeStreaming(config.streaming, streaming),
     cdi: { ...config.cdi, ...given(cdi) },
     log: { ...config.log, ...given(log) },
     limits: { ...config.limits, ...given(limits) },
   }
+}
+
+function mergeStreaming(
+  config: Config['streaming'],
+  { tls, ...top }: NonNullable<FileConfig['streaming']> = {},
+): Config['streaming'] {
+  return { ...config, ...given(top), tls: { ...config.tls, ...given(tls) } }
 }
 
 function handlersOf(runtimes: FileConfig['runtimes']): Config['runtimes']['handlers'] {
@@ -88,11 +97,30 @@ function given<Section extends object>(section: Section | undefined): Given<Sect
 
 type Given<Section> = { readonly [Key in keyof Section]?: Exclude<Section[Key], undefined> }
 
-function refuseContradictions({ runtimes }: Config): void {
+function refuseContradictions({ runtimes, streaming }: Config): void {
+  refuseOpenStreaming(streaming)
   if (Object.hasOwn(runtimes.handlers, runtimes.default)) return
   const known = Object.keys(runtimes.handlers).join(', ')
   throw new RuntimeError(
     'invalid-argument',
     `"runtimes.default" is "${runtimes.default}", which is not one of "runtimes.handlers": ${known}`,
   )
+}
+
+/** A URL is the only secret of a session: it must not travel where others listen, unless somebody says so. */
+function refuseOpenStreaming({ address, allowPlainHttp, tls }: Config['streaming']): void {
+  const refuse = (message: string) => {
+    throw new RuntimeError('invalid-argument', message)
+  }
+  if ((tls.certFile === '') !== (tls.keyFile === '')) {
+    refuse('"streaming.tls" needs both "certFile" and "keyFile"')
+  }
+  if (tls.clientCaFile !== '' && tls.certFile === '') {
+    refuse('"streaming.tls.clientCaFile" needs "certFile" and "keyFile"')
+  }
+  if (tls.certFile === '' && !isLoopback(address) && !allowPlainHttp) {
+    refuse(
+      `"streaming.address" is "${address}", which other machines can reach: set "streaming.tls", or "streaming.allowPlainHttp"`,
+    )
+  }
 }

@@ -26,6 +26,31 @@ const handlerName = v.pipe(
   ),
 )
 
+const portNumber = v.pipe(
+  v.number(),
+  v.safeInteger('is not a whole number'),
+  v.minValue(0, 'is less than 0'),
+  v.maxValue(0xffff, 'is more than 65535'),
+)
+
+const pathOrNone = v.pipe(v.string(), v.regex(/^(\/.*)?$/, 'is not an absolute path'))
+
+const streaming = v.strictObject({
+  address: v.optional(v.pipe(v.string(), v.ip('is not an IP address'))),
+  port: v.optional(portNumber),
+  allowPlainHttp: v.optional(v.boolean()),
+  tls: v.optional(
+    v.strictObject({
+      certFile: v.optional(pathOrNone),
+      keyFile: v.optional(pathOrNone),
+      clientCaFile: v.optional(pathOrNone),
+      minVersion: v.optional(v.picklist(['TLSv1.2', 'TLSv1.3'])),
+    }),
+  ),
+  idleTimeoutMs: v.optional(timeoutMs),
+  streamCreationTimeoutMs: v.optional(timeoutMs),
+})
+
 const handler = v.strictObject({
   path: v.pipe(v.string(), v.nonEmpty('is empty')),
   privilegedWithoutHostDevices: v.optional(v.boolean()),
@@ -71,6 +96,7 @@ export const fileSchema = v.strictObject({
       handlers: v.optional(v.record(handlerName, handler)),
     }),
   ),
+  streaming: v.optional(streaming),
   cdi: v.optional(v.strictObject({ specDirs: v.optional(v.array(absolutePath)) })),
   log: v.optional(v.strictObject({ level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])) })),
   limits: v.optional(limits),

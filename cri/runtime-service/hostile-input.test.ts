@@ -16,6 +16,7 @@ async function allMethods(): Promise<readonly WireMethod[]> {
   const gate = { log, isReady: () => true }
   const deps = {
     engine: engine.as('k8s.io'),
+    streaming: { urlFor: () => Promise.resolve('http://127.0.0.1:1/exec/x') },
     version: '0',
     config: { stateDir: '/run/lighter', rootDir: '/var/lib/lighter' },
   }

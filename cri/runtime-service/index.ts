@@ -23,24 +23,24 @@ import { runPodSandbox } from './sandbox/run-pod-sandbox.ts'
 import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts'
 import { streamPodSandboxes } from './sandbox/stream-pod-sandboxes.ts'
 import { updatePodSandboxResources } from './sandbox/update-pod-sandbox-resources.ts'
+import { attach } from './session/attach.ts'
+import { exec } from './session/exec.ts'
 import { execSync } from './session/exec-sync.ts'
+import { portForward } from './session/port-forward.ts'
 import { containerStats } from './stats/container-stats.ts'
 import { listContainerStats } from './stats/list-container-stats.ts'
+import { listMetricDescriptors } from './stats/list-metric-descriptors.ts'
+import { listPodSandboxMetrics } from './stats/list-pod-sandbox-metrics.ts'
+import { listPodSandboxStats } from './stats/list-pod-sandbox-stats.ts'
+import { podSandboxStats } from './stats/pod-sandbox-stats.ts'
 
 /** RPCs of RuntimeService that are registered and not built; SCOPE.md says why. */
 export const unbuiltRuntimeMethods = [
-  rpc.Exec,
-  rpc.Attach,
-  rpc.PortForward,
   rpc.StreamContainerStats,
-  rpc.PodSandboxStats,
-  rpc.ListPodSandboxStats,
   rpc.StreamPodSandboxStats,
   rpc.CheckpointContainer,
   rpc.CheckpointPod,
   rpc.RestorePod,
-  rpc.ListMetricDescriptors,
-  rpc.ListPodSandboxMetrics,
   rpc.StreamPodSandboxMetrics,
 ] as const
 
@@ -66,8 +66,15 @@ export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
       served(gate, rpc.UpdatePodSandboxResources, updatePodSandboxResources(deps)),
       served(gate, rpc.ReopenContainerLog, reopenContainerLog(deps)),
       served(gate, rpc.ExecSync, execSync(deps)),
+      served(gate, rpc.Exec, exec(deps)),
+      served(gate, rpc.Attach, attach(deps)),
+      served(gate, rpc.PortForward, portForward(deps)),
       served(gate, rpc.ContainerStats, containerStats(deps)),
       served(gate, rpc.ListContainerStats, listContainerStats(deps)),
+      served(gate, rpc.PodSandboxStats, podSandboxStats(deps)),
+      served(gate, rpc.ListPodSandboxStats, listPodSandboxStats(deps)),
+      served(gate, rpc.ListMetricDescriptors, listMetricDescriptors()),
+      served(gate, rpc.ListPodSandboxMetrics, listPodSandboxMetrics(deps)),
       streamed(gate, rpc.GetContainerEvents, getContainerEvents(deps)),
       served(gate, rpc.Version, version(deps)),
       served(gate, rpc.Status, status(deps)),
