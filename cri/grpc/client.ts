@@ -108,6 +108,8 @@ function streamCall<M extends AnyMethod>(
       resolve()
     })
   })
+  // Until it is asked for a first message the transport takes in everything that comes.
+  call.read(0)
   const cancel = (): void => {
     call.cancel()
   }
