@@ -7,7 +7,7 @@ import type { Image, ImageId, RegistryAuth, StoreUsage } from './model/image.ts'
 import type { LinuxResources } from './model/linux.ts'
 import type { Owner, Pod, PodConfig } from './model/pod.ts'
 import type { SessionOperations } from './model/session.ts'
-import type { ContainerStats } from './model/stats.ts'
+import type { ContainerStats, PodMetrics, PodStats } from './model/stats.ts'
 
 /**
  * What the doors see: everything lighter can do, in its own terms. Every object belongs to the owner space that
@@ -113,7 +113,13 @@ export interface ImageOperations {
 
 export interface StatsOperations {
   container(ctx: Ctx, id: string): Promise<ContainerStats>
+  /** Without an id or a phase in the filter: those that are created or running. */
   containers(ctx: Ctx, filter: ContainerFilter): Promise<readonly ContainerStats[]>
+  pod(ctx: Ctx, id: string): Promise<PodStats>
+  /** Without an id or a state in the filter: those that are ready. */
+  pods(ctx: Ctx, filter: PodFilter): Promise<readonly PodStats[]>
+  /** Of all ready pods. */
+  metrics(ctx: Ctx): Promise<readonly PodMetrics[]>
 }
 
 export interface NodeOperations {

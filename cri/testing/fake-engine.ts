@@ -10,15 +10,14 @@ import type {
   NodeOperations,
   NodeStatus,
   PodOperations,
-  StatsOperations,
 } from '#engine/engine'
 import type { Container } from '#engine/model/container'
 import type { Image, RegistryAuth } from '#engine/model/image'
 import type { Pod } from '#engine/model/pod'
-import type { ContainerStats } from '#engine/model/stats'
 import { fakeCheckpoints } from './fake-checkpoints.ts'
 import { createFakeEvents, type FakeEvents } from './fake-events.ts'
 import { fakeSessions } from './fake-sessions.ts'
+import { fakeStats } from './fake-stats.ts'
 import { sampleContainer, sampleContainerId, sampleImage, samplePod, samplePodId } from './samples.ts'
 
 /** An engine in memory that keeps the contract of engine.ts, and levers for tests. */
@@ -98,11 +97,20 @@ export function createFakeEngine(): FakeEngine {
     if (!isReady) throw error('unavailable', 'the engine is starting')
     return engine
   }
+  const pods = fakePods(state)
   const engine: Engine = {
-    pods: fakePods(state),
+    pods,
     containers: fakeContainers(state),
     images: fakeImages(state),
-    stats: fakeStats(state),
+    stats: fakeStats({
+      container: id => {
+        state.step()
+        return found(lookup(state.containers, id), `container "${id}"`)
+      },
+      containers: filter => select(state, filter),
+      pod: id => found(lookup(state.pods, id), `pod sandbox "${id}"`),
+      pods: filter => pods.list(filter),
+    }),
     node,
     sessions: fakeSessions(),
     events: events.operations,
@@ -303,31 +311,6 @@ function fakeImages(state: State): ImageOperations {
       inodesUsed: 12_345,
       timestampNs: now,
     }),
-  }
-}
-
-function fakeStats(state: State): StatsOperations {
-  return {
-    container: async (_ctx, id) => {
-      await Promise.resolve()
-      state.step()
-      return statsOf(found(lookup(state.containers, id), `container "${id}"`))
-    },
-    containers: async (_ctx, filter) => {
-      await Promise.resolve()
-      return select(state, filter).map(statsOf)
-    },
-  }
-}
-
-function statsOf(container: Container): ContainerStats {
-  return {
-    id: container.id,
-    timestampNs: now,
-    cpuUsageNs: 9_007_199_254_740_993n,
-    memory: { usage: 20, workingSet: 10, rss: 5, available: 0, pageFaults: 3, majorPageFaults: 1 },
-    pids: 1,
-    writableLayer: { mountpoint: '/var/lib/lighter/snapshots/1', bytes: 4096, inodes: 2 },
   }
 }
 

@@ -84,7 +84,17 @@ async function inheritCpuset(root: string, relative: string): Promise<void> {
   }
 }
 
-/** The path below the root of a hierarchy that a cgroupsPath of either form stands for. */
+/** Path of the cgroup that CRI cgroup_parent names, below the root of a hierarchy. */
+export function cgroupParentPath(layout: CgroupLayout, parent: string): string {
+  if (layout.driver === 'cgroupfs') return posix.join('/', parent || defaultParent.cgroupfs)
+  return posix.join('/', slicePath(posix.basename(parent || defaultParent.systemd)))
+}
+
+/** The path below the root of a hierarchy that a cgroupsPath of either form stands for, as in /proc/PID/cgroup. */
+export function cgroupPath(cgroupsPath: string): string {
+  return posix.join('/', relativePath(cgroupsPath))
+}
+
 function relativePath(cgroupsPath: string): string {
   const [slice, prefix, name] = cgroupsPath.split(':')
   if (prefix === undefined || name === undefined) return cgroupsPath

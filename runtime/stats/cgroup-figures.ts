@@ -1,70 +1,116 @@
-import { readFile } from 'node:fs/promises'
-import { errnoOf } from '#base/errors'
-import { fileError } from '#base/files'
 import { cgroupDirectory } from '../host/cgroup-paths.ts'
 import type { CgroupLayout } from '../host/cgroups.ts'
-import type { ContainerStats, MemoryStats } from '../model/stats.ts'
+import type { CgroupStats, MemoryStats, SwapStats } from '../model/stats.ts'
+import { bigintOf, parseBigint, parseLimit, parseNumber, parsePressure, valueOf } from './kernel-text.ts'
 
 /** What one cgroup has used so far; all 0 when it does not exist. */
-export type CgroupFigures = Pick<ContainerStats, 'cpuUsageNs' | 'memory' | 'pids'>
-
-/** Without a limit v1 shows the largest multiple of the page size; no machine has this much. */
-const unlimitedBytes = 2 ** 62
-
-export async function readCgroupFigures(layout: CgroupLayout, cgroupsPath: string): Promise<CgroupFigures> {
-  const fileOf = (controller: string, name: string): Promise<string> => {
-    const directory = cgroupsPath === '' ? undefined : cgroupDirectory(layout, cgroupsPath, controller)
-    return directory === undefined ? Promise.resolve('') : readOrEmpty(`${directory}/${name}`)
-  }
-  return layout.version === 2 ? unifiedFigures(fileOf) : legacyFigures(fileOf)
+export type CgroupFigures = Omit<CgroupStats, 'timestampNs' | 'cpu'> & {
+  readonly cpu: Omit<CgroupStats['cpu'], 'usageNanoCores'>
 }
 
-type ReadFile = (controller: string, name: string) => Promise<string>
+/** Text of a file of the cgroup, found by its controller; "" if there is none. */
+export type ReadCgroupFile = (controller: string, name: string) => Promise<string>
 
-async function unifiedFigures(read: ReadFile): Promise<CgroupFigures> {
-  const [cpu, usage, limit, stat, pids] = await Promise.all([
+/** A reader of the files of one cgroup; no cgroup ("") has no files. */
+export function cgroupFiles(
+  layout: CgroupLayout,
+  cgroupsPath: string,
+  read: (path: string) => Promise<string>,
+): ReadCgroupFile {
+  // Pressure is not a controller. It is measured on the v2 hierarchy only, which hybrid machines have, too.
+  const roots = layout.unified === undefined ? {} : { pressure: layout.unified }
+  const all = { ...layout, controllers: { ...layout.controllers, ...roots } }
+  return (controller, name) => {
+    const directory = cgroupsPath === '' ? undefined : cgroupDirectory(all, cgroupsPath, controller)
+    return directory === undefined ? Promise.resolve('') : read(`${directory}/${name}`)
+  }
+}
+
+export function readCgroupFigures(layout: CgroupLayout, read: ReadCgroupFile): Promise<CgroupFigures> {
+  return layout.version === 2 ? unifiedFigures(layout, read) : legacyFigures(layout, read)
+}
+
+async function unifiedFigures(layout: CgroupLayout, read: ReadCgroupFile): Promise<CgroupFigures> {
+  const [cpu, usage, limit, stat, swapUsage, swapLimit, tasks] = await Promise.all([
     read('cpu', 'cpu.stat'),
     read('memory', 'memory.current'),
     read('memory', 'memory.max'),
     read('memory', 'memory.stat'),
+    layout.hasSwapAccounting ? read('memory', 'memory.swap.current') : '',
+    layout.hasSwapAccounting ? read('memory', 'memory.swap.max') : '',
     read('pids', 'pids.current'),
   ])
-  const keys = parseKeys(stat)
+  const pressure = await readPressure(read)
+  const isSwapLimited = parseLimit(swapLimit) > 0 || /^0\s*$/.test(swapLimit)
   return {
-    cpuUsageNs: BigInt(parseKeys(cpu).get('usage_usec') ?? 0) * 1000n,
+    cpu: { usageNs: bigintOf(cpu, 'usage_usec') * 1000n, pressure: pressure.cpu },
     memory: memoryStats({
       usage: parseNumber(usage),
-      limit: parseNumber(limit),
-      inactive: keys.get('inactive_file'),
-      rss: keys.get('anon'),
-      faults: keys.get('pgfault'),
-      majorFaults: keys.get('pgmajfault'),
+      limit: parseLimit(limit),
+      inactive: valueOf(stat, 'inactive_file'),
+      rss: valueOf(stat, 'anon'),
+      faults: valueOf(stat, 'pgfault'),
+      majorFaults: valueOf(stat, 'pgmajfault'),
+      pressure: pressure.memory,
     }),
-    pids: parseNumber(pids),
+    swap: layout.hasSwapAccounting
+      ? swapStats(parseNumber(swapUsage), isSwapLimited ? parseLimit(swapLimit) : undefined)
+      : undefined,
+    ioPressure: pressure.io,
+    tasks: parseNumber(tasks),
   }
 }
 
-async function legacyFigures(read: ReadFile): Promise<CgroupFigures> {
-  const [cpu, usage, limit, stat, pids] = await Promise.all([
+async function legacyFigures(layout: CgroupLayout, read: ReadCgroupFile): Promise<CgroupFigures> {
+  const [cpu, usage, limit, stat, bothLimit, tasks] = await Promise.all([
     read('cpuacct', 'cpuacct.usage'),
     read('memory', 'memory.usage_in_bytes'),
     read('memory', 'memory.limit_in_bytes'),
     read('memory', 'memory.stat'),
+    layout.hasSwapAccounting ? read('memory', 'memory.memsw.limit_in_bytes') : '',
     read('pids', 'pids.current'),
   ])
-  const keys = parseKeys(stat)
+  const pressure = await readPressure(read)
+  const memoryLimit = parseLimit(limit)
   return {
-    cpuUsageNs: /^\d+$/.test(cpu.trim()) ? BigInt(cpu.trim()) : 0n,
+    cpu: { usageNs: parseBigint(cpu), pressure: pressure.cpu },
     memory: memoryStats({
       usage: parseNumber(usage),
-      limit: parseNumber(limit),
-      inactive: keys.get('total_inactive_file'),
-      rss: keys.get('total_rss'),
-      faults: keys.get('total_pgfault'),
-      majorFaults: keys.get('total_pgmajfault'),
+      limit: memoryLimit,
+      inactive: valueOf(stat, 'total_inactive_file'),
+      rss: valueOf(stat, 'total_rss'),
+      faults: valueOf(stat, 'total_pgfault'),
+      majorFaults: valueOf(stat, 'total_pgmajfault'),
+      pressure: pressure.memory,
     }),
-    pids: parseNumber(pids),
+    swap: layout.hasSwapAccounting
+      ? swapStats(valueOf(stat, 'total_swap') ?? 0, legacySwapLimit(memoryLimit, parseLimit(bothLimit)))
+      : undefined,
+    ioPressure: pressure.io,
+    tasks: parseNumber(tasks),
   }
+}
+
+/** v1 limits memory and swap together. */
+function legacySwapLimit(memory: number, both: number): number | undefined {
+  return both === 0 || memory === 0 ? undefined : Math.max(0, both - memory)
+}
+
+function swapStats(usage: number, limit: number | undefined): SwapStats {
+  return { usage, available: limit === undefined ? undefined : Math.max(0, limit - usage) }
+}
+
+async function readPressure(read: ReadCgroupFile): Promise<{
+  readonly cpu: MemoryStats['pressure']
+  readonly memory: MemoryStats['pressure']
+  readonly io: MemoryStats['pressure']
+}> {
+  const [cpu, memory, io] = await Promise.all([
+    read('pressure', 'cpu.pressure'),
+    read('pressure', 'memory.pressure'),
+    read('pressure', 'io.pressure'),
+  ])
+  return { cpu: parsePressure(cpu), memory: parsePressure(memory), io: parsePressure(io) }
 }
 
 interface MemoryFigures {
@@ -74,42 +120,18 @@ interface MemoryFigures {
   readonly rss: number | undefined
   readonly faults: number | undefined
   readonly majorFaults: number | undefined
+  readonly pressure: MemoryStats['pressure']
 }
 
 function memoryStats(figures: MemoryFigures): MemoryStats {
   const workingSet = Math.max(0, figures.usage - (figures.inactive ?? 0))
-  const isLimited = figures.limit > 0 && figures.limit < unlimitedBytes
   return {
     usage: figures.usage,
     workingSet,
     rss: figures.rss ?? 0,
-    available: isLimited ? Math.max(0, figures.limit - workingSet) : 0,
+    available: figures.limit > 0 ? Math.max(0, figures.limit - workingSet) : undefined,
     pageFaults: figures.faults ?? 0,
     majorPageFaults: figures.majorFaults ?? 0,
-  }
-}
-
-/** Lines `key value`. */
-function parseKeys(text: string): ReadonlyMap<string, number> {
-  const keys = new Map<string, number>()
-  for (const line of text.split('\n')) {
-    const [key, value] = line.split(' ')
-    if (key && value) keys.set(key, parseNumber(value))
-  }
-  return keys
-}
-
-/** 0 for `max` and for a file that is not there. */
-function parseNumber(text: string): number {
-  return /^\d+\s*$/.test(text) ? Number(text) : 0
-}
-
-/** A cgroup goes away when its container does: while it is being read, too (ENODEV). */
-async function readOrEmpty(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (err) {
-    if (errnoOf(err) === 'ENOENT' || errnoOf(err) === 'ENODEV') return ''
-    throw fileError(`cannot read ${path}`, err)
+    pressure: figures.pressure,
   }
 }

@@ -1,80 +1,57 @@
-import type { Clock } from '#base/clock'
 import { type Ctx, throwIfAborted } from '#base/context'
-import { createLimiter } from '#base/locks'
-import type { ContainerOperations, StatsOperations } from '../engine.ts'
-import type { CgroupLayout } from '../host/cgroups.ts'
+import type { ContainerOperations } from '../engine.ts'
 import type { RootFilesystems } from '../images/image-store.ts'
 import type { Container } from '../model/container.ts'
 import type { ContainerStats } from '../model/stats.ts'
-import { type CgroupFigures, readCgroupFigures } from './cgroup-figures.ts'
-import { createLayerUsage } from './layer-usage.ts'
+import type { LayerUsage } from './layer-usage.ts'
+import type { Sampler } from './sampler.ts'
 
-interface ContainerStatsDeps {
+export interface ContainerStatsDeps {
   readonly containers: Pick<ContainerOperations, 'get' | 'list'>
-  readonly rootfs: Pick<RootFilesystems, 'usage' | 'mountpoint'>
-  readonly cgroups: CgroupLayout
-  readonly clock: Clock
-}
-
-export const statsLimits = {
-  /** Figures of a cgroup are as old as this at most. */
-  freshMs: 500,
-  /** Containers whose cgroups are read at the same time. */
-  readsAtOnce: 8,
-} as const
-
-interface Sample {
-  readonly timestampNs: bigint
-  readonly figures: Promise<CgroupFigures>
-}
-
-/** Reads what the kernel counted. A container without processes has zeros, and its writable layer. */
-export function createContainerStats(deps: ContainerStatsDeps): StatsOperations {
-  const limiter = createLimiter(statsLimits.readsAtOnce)
-  const samples = new Map<string, Sample>()
-  const layers = createLayerUsage(deps)
-
-  function forgetGone(): void {
-    const known = new Set<string>(deps.containers.list({}).map(container => container.id))
-    for (const id of samples.keys()) if (!known.has(id)) samples.delete(id)
-    layers.keepOnly(known)
-  }
-
-  function sample(container: Container): Sample {
-    const now = deps.clock.now()
-    const last = samples.get(container.id)
-    if (last && now - last.timestampNs < BigInt(statsLimits.freshMs) * 1_000_000n) return last
-    const figures = limiter.run(() => readCgroupFigures(deps.cgroups, container.cgroupsPath))
-    const next = { timestampNs: now, figures }
-    samples.set(container.id, next)
-    figures.catch(() => {
-      if (samples.get(container.id) === next) samples.delete(container.id)
-    })
-    return next
-  }
-
-  async function read(ctx: Ctx, container: Container): Promise<ContainerStats> {
-    throwIfAborted(ctx)
-    const { timestampNs, figures } = sample(container)
-    const [counted, layer] = await Promise.all([figures, layers.of(ctx, container.id)])
-    return {
-      id: container.id,
-      timestampNs,
-      ...counted,
-      writableLayer: layer && { mountpoint: deps.rootfs.mountpoint, ...layer },
-    }
-  }
-
-  return {
-    container: async (ctx, id) => read(ctx, deps.containers.get(id)),
-    async containers(ctx, filter) {
-      forgetGone()
-      const isOpen = filter.id === undefined && filter.phases === undefined
-      const wanted = deps.containers.list(isOpen ? { ...filter, phases: livePhases } : filter)
-      return Promise.all(wanted.map(container => read(ctx, container)))
-    },
-  }
+  readonly rootfs: Pick<RootFilesystems, 'mountpoint'>
+  readonly sampler: Sampler
+  readonly layers: LayerUsage
 }
 
 /** What a list shows that asks for no container and no phase: exited ones use nothing. */
-const livePhases: readonly Container['phase'][] = ['created', 'starting', 'running']
+export const livePhases: readonly Container['phase'][] = ['created', 'starting', 'running']
+
+/** Of one container; the writable layer is waited for a little while if nothing is known of it. */
+export async function containerStats(
+  deps: ContainerStatsDeps,
+  ctx: Ctx,
+  container: Container,
+): Promise<ContainerStats> {
+  throwIfAborted(ctx)
+  const [sampled, layer] = await Promise.all([sample(deps, container), deps.layers.of(ctx, container.id)])
+  return {
+    ...sampled,
+    id: container.id,
+    writableLayer: layer && { mountpoint: deps.rootfs.mountpoint, ...layer },
+  }
+}
+
+/** Of many: never waits for a walk through a layer. */
+export async function listContainerStats(
+  deps: ContainerStatsDeps,
+  ctx: Ctx,
+  containers: readonly Container[],
+): Promise<readonly ContainerStats[]> {
+  throwIfAborted(ctx)
+  const { mountpoint } = deps.rootfs
+  return Promise.all(
+    containers.map(async container => {
+      const layer = deps.layers.latest(ctx, container.id)
+      const sampled = await sample(deps, container)
+      return { ...sampled, id: container.id, writableLayer: layer && { mountpoint, ...layer } }
+    }),
+  )
+}
+
+/** Only a running container's cgroup is its own: another path stands for none. */
+function sample(
+  { sampler }: ContainerStatsDeps,
+  { id, phase, cgroupsPath }: Container,
+): ReturnType<Sampler['sample']> {
+  return sampler.sample(id, phase === 'running' ? cgroupsPath : '')
+}

@@ -20,9 +20,11 @@ interface LayerFigures {
 }
 
 /** Sizes of writable layers, which cost a walk through a tree each: kept, and never waited for long. */
-interface LayerUsage {
+export interface LayerUsage {
   /** undefined while nothing is known, or when the layer is gone. */
   of(ctx: Ctx, id: ContainerId): Promise<LayerFigures | undefined>
+  /** Like of, without waiting: an old figure is answered, and a new one measured for the next call. */
+  latest(ctx: Ctx, id: ContainerId): LayerFigures | undefined
   /** Forgets all other containers. */
   keepOnly(ids: ReadonlySet<string>): void
 }
@@ -54,13 +56,21 @@ export function createLayerUsage(deps: {
     entry.walk = undefined
   }
 
+  /** The entry, with a walk under way if its figure is old. */
+  function refreshed(ctx: Ctx, id: ContainerId): Entry {
+    const entry = entries.get(id) ?? { figures: undefined, measuredAtNs: 0n, walk: undefined }
+    entries.set(id, entry)
+    const ageNs = deps.clock.now() - entry.measuredAtNs
+    const isFresh = entry.measuredAtNs !== 0n && ageNs < BigInt(layerLimits.freshMs) * 1_000_000n
+    if (!isFresh) entry.walk ??= walk(ctx, id, entry)
+    return entry
+  }
+
   return {
+    latest: (ctx, id) => refreshed(ctx, id).figures,
     async of(ctx, id) {
-      const entry = entries.get(id) ?? { figures: undefined, measuredAtNs: 0n, walk: undefined }
-      entries.set(id, entry)
-      const ageNs = deps.clock.now() - entry.measuredAtNs
-      if (entry.measuredAtNs !== 0n && ageNs < BigInt(layerLimits.freshMs) * 1_000_000n) return entry.figures
-      entry.walk ??= walk(ctx, id, entry)
+      const entry = refreshed(ctx, id)
+      if (!entry.walk) return entry.figures
       const waited = new AbortController()
       try {
         await Promise.race([entry.walk, deps.clock.sleep(layerLimits.waitMs, waited.signal)])

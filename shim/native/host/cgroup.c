@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "job.h"
 #include "kernel.h"
 #include "request.h"
@@ -20,12 +21,6 @@ enum {
 	BATCH = 256,	     /* processes signalled together */
 	KILL_ROUNDS = 4096,  /* batches, with those of processes that fork while they are killed */
 	PIDS_MAX = 4 * 1024 * 1024,
-};
-
-/* A set of process ids, in the order of their coming. */
-struct pids {
-	pid_t *items;
-	size_t count, room;
 };
 
 static int has_pid(const struct pids *pids, pid_t pid)
@@ -111,7 +106,7 @@ static int collect(int parent_fd, const char *name, void *context, struct error 
 	return result;
 }
 
-static int list_processes(const char *cgroup, struct pids *pids, struct error *err)
+int cgroup_processes(const char *cgroup, struct pids *pids, struct error *err)
 {
 	struct collection collection = {.pids = pids};
 
@@ -133,7 +128,7 @@ static int signal_targets(const char *cgroup, const struct target *targets, int 
 			  struct error *err)
 {
 	struct pids now = {0};
-	int result = list_processes(cgroup, &now, err);
+	int result = cgroup_processes(cgroup, &now, err);
 
 	for (int i = 0; i < BATCH; i++) {
 		if (targets[i].pid == 0)
@@ -155,7 +150,7 @@ static int signal_new(const char *cgroup, int number, struct pids *signalled, st
 	struct pids found = {0};
 	int count = 0;
 
-	if (list_processes(cgroup, &found, err) < 0) {
+	if (cgroup_processes(cgroup, &found, err) < 0) {
 		free(found.items);
 		return -1;
 	}
@@ -197,7 +192,7 @@ static int kill_at_once(const char *cgroup, int64_t *count, struct error *err)
 
 	if (file < 0)
 		return 0;
-	result = list_processes(cgroup, &listed, err);
+	result = cgroup_processes(cgroup, &listed, err);
 	*count += (int64_t)listed.count;
 	free(listed.items);
 	if (result < 0)

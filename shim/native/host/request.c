@@ -21,6 +21,8 @@ static const struct {
 	{FRAME_KILL_CGROUP, "KILL_CGROUP", request_kill_cgroup},
 	{FRAME_REMOVE_CGROUP, "REMOVE_CGROUP", request_remove_cgroup},
 	{FRAME_KILL_PROCESS, "KILL", request_kill_process},
+	{FRAME_NET_DEVICES, "NET_DEVICES", request_net_devices},
+	{FRAME_OPEN_FILES, "OPEN_FILES", request_open_files},
 };
 
 request_handler *request_find(uint16_t type, const char **name)

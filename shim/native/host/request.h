@@ -17,6 +17,8 @@ request_handler request_disk_usage;
 request_handler request_kill_cgroup;
 request_handler request_remove_cgroup;
 request_handler request_kill_process;
+request_handler request_net_devices;
+request_handler request_open_files;
 
 /* The handler for a frame type and its name for messages; NULL if the type is no such request. */
 request_handler *request_find(uint16_t type, const char **name);
