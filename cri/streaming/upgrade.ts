@@ -36,23 +36,26 @@ export async function upgrade({
   tokens,
 }: UpgradeInput): Promise<Upgraded | undefined> {
   const found = findRequest(message, tokens)
-  if ('status' in found) return refused(socket, found)
+  if ('status' in found) {
+    refuse(socket, found)
+    return undefined
+  }
   const { request, token } = found
   const protocol = message.headers.upgrade?.toLowerCase()
   if (protocol !== 'spdy/3.1' && protocol !== 'websocket') {
-    return refused(socket, { status: 400, message: 'the Upgrade header is neither SPDY/3.1 nor websocket' })
+    refuse(socket, { status: 400, message: 'the Upgrade header is neither SPDY/3.1 nor websocket' })
+    return undefined
   }
   const agreement = protocol === 'websocket' ? agreeWebSocket(message, request) : agreeSpdy(message, request)
-  if ('status' in agreement) return refused(socket, agreement)
-  const take = () => {
-    tokens.take(token)
+  if ('status' in agreement) {
+    refuse(socket, agreement)
+    return undefined
   }
   if (protocol === 'websocket') {
-    const opened = await openWebSocket({ message, socket, head, tokens }, agreement)
-    take()
+    const opened = await openWebSocket({ message, socket, head }, agreement, () => tokens.take(token))
     return opened && { request, agreement, socket: opened }
   }
-  take()
+  tokens.take(token)
   const name = agreement.name ?? ''
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n' +
@@ -60,10 +63,6 @@ export async function upgrade({
   )
   if (head.length > 0) socket.unshift(head)
   return { request, agreement, transport: socket }
-}
-
-function refused(socket: Duplex, refusal: Refusal): undefined {
-  refuse(socket, refusal)
 }
 
 /** What `/KIND/TOKEN` stands for. */
@@ -121,20 +120,28 @@ function noCommonProtocol(accepted: readonly string[], header: string): Refusal 
 
 /** Undefined when the handshake is not one; it is answered then. */
 function openWebSocket(
-  { message, socket, head }: UpgradeInput,
+  { message, socket, head }: Pick<UpgradeInput, 'message' | 'socket' | 'head'>,
   { name }: Agreement,
+  onOpened: () => void,
 ): Promise<WebSocket | undefined> {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: streamingLimits.messageBytes,
-    handleProtocols: () => name ?? false,
+  })
+  // Chosen already, and not by ws: "SPDY/3.1+portforward.k8s.io" is no token of HTTP, which ws insists on.
+  delete message.headers['sec-websocket-protocol']
+  server.on('headers', headers => {
+    if (name !== undefined) headers.push(`Sec-WebSocket-Protocol: ${name}`)
   })
   return new Promise(resolve => {
     socket.once('close', () => {
       resolve(undefined)
     })
-    server.handleUpgrade(message, socket, head, resolve)
+    server.handleUpgrade(message, socket, head, opened => {
+      onOpened()
+      resolve(opened)
+    })
   })
 }

@@ -123,7 +123,7 @@ function openSession(ctx: Ctx, input: ExecInput | AttachInput): FakeSession {
 }
 
 async function run(process: Process): Promise<number> {
-  const [name, argument = '', option] = process.arguments
+  const [name = '', argument = '', option] = process.arguments
   switch (name) {
     case 'cat':
       for (let chunk = await process.read(); chunk; chunk = await process.read())

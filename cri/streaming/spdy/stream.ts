@@ -18,7 +18,7 @@ export interface SpdyStream {
 
 /** The connection's side of a stream. */
 export interface OpenStream extends SpdyStream {
-  /** Resolves when the piece is taken, which may wait for the reader. */
+  /** Resolves when the piece is taken, which may wait for the reader, or the stream is over. */
   receive(data: Buffer): Promise<void> | undefined
   receiveEnd(): void
   receiveReset(): void
