@@ -3,9 +3,11 @@ import type { Ctx } from '#base/context'
 import { createIds } from '#base/ids'
 import { createEngineService } from '#engine/create-engine'
 import { noPlugins } from '#engine/plugins/no-plugins'
+import type { Plugins } from '#engine/plugins/plugins'
 import type { Config } from './config/defaults.ts'
 import { toEngineConfig } from './config/engine-config.ts'
 import { type Daemon, runDaemon } from './run-daemon.ts'
+import { version } from './version.ts'
 
 export interface DaemonInput {
   readonly config: Config
@@ -14,13 +16,20 @@ export interface DaemonInput {
 }
 
 /** Makes everything, in start order. Returns when lighterd is ready; on error nothing is left open. */
-export function startDaemon(ctx: Ctx, { config, programsDir }: DaemonInput): Promise<Daemon> {
+export async function startDaemon(ctx: Ctx, { config, programsDir }: DaemonInput): Promise<Daemon> {
   const engine = createEngineService({
     config: toEngineConfig(config, programsDir),
     log: ctx.log,
     clock: createClock(),
     ids: createIds(),
-    plugins: noPlugins,
+    plugins: await createPlugins(ctx, config),
   })
   return runDaemon(ctx, { config, engine })
+}
+
+/** What is not switched on is not even loaded. */
+async function createPlugins({ log }: Ctx, config: Config): Promise<Plugins> {
+  if (!config.nri.enabled) return noPlugins
+  const { createNri } = await import('#nri/create-nri')
+  return createNri({ config: config.nri, stateDir: config.state, version, log: log.child({ part: 'nri' }) })
 }

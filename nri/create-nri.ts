@@ -26,7 +26,10 @@ export interface NriInput {
 }
 
 interface Running {
-  readonly hooks: Pick<Plugins, keyof ReturnType<typeof createPodHooks> | keyof ReturnType<typeof createContainerHooks>>
+  readonly hooks: Pick<
+    Plugins,
+    keyof ReturnType<typeof createPodHooks> | keyof ReturnType<typeof createContainerHooks>
+  >
   stop(): Promise<void>
 }
 
@@ -110,7 +113,10 @@ async function startNri(
 async function stopNri(
   ctx: Ctx,
   { plugins }: JoinDeps,
-  { listener, preinstalled }: { readonly listener: Listener | undefined; readonly preinstalled: Preinstalled },
+  {
+    listener,
+    preinstalled,
+  }: { readonly listener: Listener | undefined; readonly preinstalled: Preinstalled },
 ): Promise<void> {
   await listener?.close()
   await Promise.all(plugins.all().map(session => session.shutdown()))

@@ -16,6 +16,7 @@ import { createJournal, type Journal } from './events/journal.ts'
 import { gatherHostFacts, type HostFacts } from './host/host-facts.ts'
 import type { Owner } from './model/pod.ts'
 import { nodeOperations } from './node/node-status.ts'
+import { createPluginHost } from './plugin-host.ts'
 import type { Plugins } from './plugins/plugins.ts'
 import { podOperations } from './pods/pod-operations.ts'
 import { recover } from './recovery/recover.ts'
@@ -66,10 +67,12 @@ export function createEngineService(deps: EngineDeps): EngineService {
       const tables = { pods: parts.pods.table, containers: parts.containers.table }
       running = { parts, facts, journal: createJournal({ ...tables, clock, log }) }
       await startParts(ctx, parts)
+      await deps.plugins.start(ctx, createPluginHost(parts, config.programsDir))
       isReady = true
     },
     async stop() {
       isReady = false
+      await deps.plugins.stop()
       if (running) await stopParts(running.parts)
       await host.stop()
     },

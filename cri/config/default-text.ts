@@ -77,6 +77,22 @@ streaming:
   # A client has this long to open its streams.
   streamCreationTimeoutMs: 30000
 
+nri:
+  # Plugins that may change pods and containers (Node Resource Interface, 0.12 line).
+  enabled: false
+  # Socket for plugins that start by themselves; mode 0600, owner root.
+  socketPath: /var/run/nri/nri.sock
+  # Plugins that lighterd starts: executable files named 10-name.
+  pluginDir: /opt/nri/plugins
+  # 10-name.conf or name.conf is given to the plugin of that name.
+  configDir: /etc/nri/conf.d
+  # A plugin that takes longer to register, or to take in what is there, is disconnected.
+  registrationTimeoutMs: 5000
+  # One that takes longer to answer anything else is disconnected, too.
+  requestTimeoutMs: 2000
+  # Only plugins that lighterd starts.
+  disableExternalConnections: false
+
 log:
   # debug, info, warn or error.
   level: info

@@ -1,4 +1,5 @@
 import type { EngineLimits } from '#engine/engine-config'
+import type { NriConfig } from '#nri/config'
 
 /** The whole configuration: plain data, frozen. */
 export interface Config {
@@ -16,6 +17,7 @@ export interface Config {
   }
   readonly streaming: StreamingConfig
   readonly cdi: { readonly specDirs: readonly string[] }
+  readonly nri: NriConfig
   readonly log: { readonly level: LogLevel }
   readonly limits: EngineLimits
 }
@@ -80,6 +82,15 @@ export const defaultConfig: Config = freeze({
     streamCreationTimeoutMs: 30_000,
   },
   cdi: { specDirs: ['/etc/cdi', '/var/run/cdi'] },
+  nri: {
+    enabled: false,
+    socketPath: '/var/run/nri/nri.sock',
+    pluginDir: '/opt/nri/plugins',
+    configDir: '/etc/nri/conf.d',
+    registrationTimeoutMs: 5_000,
+    requestTimeoutMs: 2_000,
+    disableExternalConnections: false,
+  },
   log: { level: 'info' },
   limits: {
     layerDownloads: 6,

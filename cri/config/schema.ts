@@ -18,6 +18,8 @@ const stateDir = v.pipe(
 
 const listen = v.pipe(v.string(), v.regex(/^unix:\/\/\/[^\0]{1,100}$/, 'is not unix:///PATH'))
 
+const socketPath = v.pipe(absolutePath, v.maxBytes(107, 'is longer than the 107 bytes of a socket path'))
+
 const handlerName = v.pipe(
   v.string(),
   v.regex(
@@ -98,6 +100,17 @@ export const fileSchema = v.strictObject({
   ),
   streaming: v.optional(streaming),
   cdi: v.optional(v.strictObject({ specDirs: v.optional(v.array(absolutePath)) })),
+  nri: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean()),
+      socketPath: v.optional(socketPath),
+      pluginDir: v.optional(absolutePath),
+      configDir: v.optional(absolutePath),
+      registrationTimeoutMs: v.optional(timeoutMs),
+      requestTimeoutMs: v.optional(timeoutMs),
+      disableExternalConnections: v.optional(v.boolean()),
+    }),
+  ),
   log: v.optional(v.strictObject({ level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])) })),
   limits: v.optional(limits),
 })

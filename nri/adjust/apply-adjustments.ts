@@ -121,7 +121,10 @@ function adjustLinux(linux: LinuxSpec, wanted: Adjustments): LinuxSpec {
 function toDevice(device: api.LinuxDevice.$Properties): DeviceSpec {
   const { path, type } = device
   if (type !== 'b' && type !== 'c') {
-    throw new RuntimeError('invalid-argument', `linux.devices: the type of "${path ?? ''}" is neither b nor c`)
+    throw new RuntimeError(
+      'invalid-argument',
+      `linux.devices: the type of "${path ?? ''}" is neither b nor c`,
+    )
   }
   return {
     path: path ?? '',

@@ -45,7 +45,10 @@ function refuse({ blockioClass, rdtClass, memory }: Message): void {
   }
   const [field] = Object.entries(unknown).find(([, value]) => value) ?? []
   if (field !== undefined) {
-    throw new RuntimeError('unimplemented', `resources.${field} cannot be set: the OCI runtime knows nothing like it`)
+    throw new RuntimeError(
+      'unimplemented',
+      `resources.${field} cannot be set: the OCI runtime knows nothing like it`,
+    )
   }
 }
 

@@ -22,9 +22,12 @@ export function toSeccomp(policy: api.LinuxSeccomp.$Properties): SeccompSpec {
   }
 }
 
-function toArgument(
-  argument: api.LinuxSeccompArg.$Properties,
-): { readonly index: number; readonly value: number; readonly valueTwo: number; readonly op: string } {
+function toArgument(argument: api.LinuxSeccompArg.$Properties): {
+  readonly index: number
+  readonly value: number
+  readonly valueTwo: number
+  readonly op: string
+} {
   return {
     index: argument.index ?? 0,
     value: toNumber(argument.value, 'linux.seccomp_policy.value'),

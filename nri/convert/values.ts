@@ -28,7 +28,9 @@ export function toNumber(value: Long | number | null | undefined, field: string)
 }
 
 /** The object without the keys that have no value. */
-export function given<Value extends object>(value: Value): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
+export function given<Value extends object>(
+  value: Value,
+): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
     [Key in keyof Value]?: Exclude<Value[Key], undefined>
   }

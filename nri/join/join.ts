@@ -38,7 +38,10 @@ export async function joinPlugin(deps: JoinDeps, ctx: Ctx, socket: PluginSocket)
       plugins.add(session)
       return updates
     })
-    log.info({ plugin: session.fullName, isPreinstalled: socket.preinstalled !== undefined }, 'NRI plugin is here')
+    log.info(
+      { plugin: session.fullName, isPreinstalled: socket.preinstalled !== undefined },
+      'NRI plugin is here',
+    )
     await deps.updates.applyAll(detached(ctx, firstUpdatesMs), wanted)
     return session
   } catch (err) {

@@ -47,9 +47,13 @@ export async function listenForPlugins({ path, onSocket, log }: ListenerInput): 
     await chmod(path, 0o600)
   } catch (err) {
     server.close()
-    throw new RuntimeError('failed-precondition', `cannot listen for NRI plugins on ${path}: ${messageOf(err)}`, {
-      cause: err,
-    })
+    throw new RuntimeError(
+      'failed-precondition',
+      `cannot listen for NRI plugins on ${path}: ${messageOf(err)}`,
+      {
+        cause: err,
+      },
+    )
   }
   server.on('error', err => {
     log.error({ path, err: err.message }, 'the socket for NRI plugins is broken')

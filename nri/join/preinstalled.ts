@@ -44,7 +44,10 @@ export async function startPreinstalled(ctx: Ctx, input: PreinstalledInput): Pro
     try {
       processes.push(await startOne(ctx, input, { name, number }))
     } catch (err) {
-      ctx.log.error({ plugin: fullName(name), err: messageOf(err) }, 'pre-installed NRI plugin cannot be started')
+      ctx.log.error(
+        { plugin: fullName(name), err: messageOf(err) },
+        'pre-installed NRI plugin cannot be started',
+      )
     }
   }
   return {
@@ -76,7 +79,9 @@ async function readDirectory(directory: string): Promise<string[]> {
     return await readdir(directory)
   } catch (err) {
     if (errnoOf(err) === 'ENOENT') return []
-    throw new RuntimeError('failed-precondition', `cannot read ${directory}: ${messageOf(err)}`, { cause: err })
+    throw new RuntimeError('failed-precondition', `cannot read ${directory}: ${messageOf(err)}`, {
+      cause: err,
+    })
   }
 }
 
@@ -96,7 +101,10 @@ async function startOne(
   const process = { pid, name: file.slice(0, commLength) }
   try {
     const text = JSON.stringify(process)
-    await writeFileAtomic(join(directory, `${number}.pid`), text, { mode: 0o600, durability: 'process death' })
+    await writeFileAtomic(join(directory, `${number}.pid`), text, {
+      mode: 0o600,
+      durability: 'process death',
+    })
     const socket = await connectTo(socketPath)
     await unlink(socketPath)
     await joinIt({ socket, preinstalled: { name, config: pluginConfig } })

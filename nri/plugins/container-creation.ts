@@ -33,7 +33,10 @@ export function createContainerCreation(deps: HookDeps): Plugins['createContaine
   }
 }
 
-async function askAll({ plugins, subjects, updates: apply }: HookDeps, creation: ContainerCreation): Promise<Wishes> {
+async function askAll(
+  { plugins, subjects, updates: apply }: HookDeps,
+  creation: ContainerCreation,
+): Promise<Wishes> {
   const { container, spec } = creation
   const owners = createOwners(container.id)
   const updates = collectUpdates()

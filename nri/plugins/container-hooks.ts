@@ -1,9 +1,9 @@
 import type { Container } from '#engine/model/container'
 import type { Plugins } from '#engine/plugins/plugins'
-import { fromResources, toResources } from '../convert/resources.ts'
-import { overlay } from '../adjust/merge-resources.ts'
-import { events, type PluginEvent } from '../session/events.ts'
 import type { api } from '#nri-proto'
+import { overlay } from '../adjust/merge-resources.ts'
+import { fromResources, toResources } from '../convert/resources.ts'
+import { events, type PluginEvent } from '../session/events.ts'
 import { collectUpdates } from './collect-updates.ts'
 import { createContainerCreation } from './container-creation.ts'
 import type { HookDeps } from './hook-deps.ts'
@@ -31,10 +31,7 @@ export function createContainerHooks(deps: HookDeps): ContainerHooks {
   const { gate, plugins, subjects } = deps
 
   /** Nothing is read or converted unless somebody wants to hear of it. */
-  async function tell<Response>(
-    event: PluginEvent<Subject, Response>,
-    container: Container,
-  ): Promise<void> {
+  async function tell<Response>(event: PluginEvent<Subject, Response>, container: Container): Promise<void> {
     await gate.shared(async () => {
       if (plugins.handles(event)) await plugins.tell(event, await subjects.container(container))
     })
@@ -66,7 +63,10 @@ export function createContainerHooks(deps: HookDeps): ContainerHooks {
 }
 
 /** Plugins may share out what the container does not need any more. */
-async function stopped({ gate, plugins, subjects, updates, log }: HookDeps, container: Container): Promise<void> {
+async function stopped(
+  { gate, plugins, subjects, updates, log }: HookDeps,
+  container: Container,
+): Promise<void> {
   await gate.shared(async () => {
     if (!plugins.handles(events.stopContainer)) return
     const request = await subjects.container(container)

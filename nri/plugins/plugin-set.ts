@@ -43,7 +43,10 @@ export function createPluginSet(log: Log): PluginSet {
         try {
           await session.ask(event, request)
         } catch (err) {
-          log.error({ plugin: session.fullName, err: messageOf(err) }, 'NRI plugin fails what cannot be undone')
+          log.error(
+            { plugin: session.fullName, err: messageOf(err) },
+            'NRI plugin fails what cannot be undone',
+          )
         }
       }
     },

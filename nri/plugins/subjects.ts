@@ -13,7 +13,10 @@ type ContainerMessage = api.Container.$Properties
 export interface Subjects {
   pod(pod: Pod): { readonly pod: PodMessage }
   /** With its pod. */
-  container(container: Container, spec?: Spec): Promise<{
+  container(
+    container: Container,
+    spec?: Spec,
+  ): Promise<{
     readonly pod: PodMessage | null
     readonly container: ContainerMessage
   }>
@@ -37,10 +40,7 @@ export function createSubjects(host: PluginHost): Subjects {
 
   const podMessage = (pod: Pod): PodMessage => fromPod(pod, host.namespaces(pod))
 
-  async function container(
-    subject: Container,
-    spec?: Spec,
-  ): ReturnType<Subjects['container']> {
+  async function container(subject: Container, spec?: Spec): ReturnType<Subjects['container']> {
     const pod = host.pod(subject.podId)
     return {
       pod: pod ? podMessage(pod) : null,

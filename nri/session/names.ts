@@ -12,7 +12,10 @@ export interface PluginName {
 /** Errors: `invalid-argument` if it cannot be the name of a plugin. */
 export function checkPluginName({ index, base }: PluginName): void {
   if (!/^[0-9]{2}$/.test(index)) {
-    throw new RuntimeError('invalid-argument', `plugin index "${index.slice(0, nameLength)}" is not two digits`)
+    throw new RuntimeError(
+      'invalid-argument',
+      `plugin index "${index.slice(0, nameLength)}" is not two digits`,
+    )
   }
   if (!/^[A-Za-z0-9_.+-]+$/.test(base) || base.length > nameLength) {
     throw new RuntimeError(

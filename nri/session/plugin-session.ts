@@ -13,7 +13,10 @@ export interface PluginSession extends PluginName {
    * Answers undefined if the plugin does not handle the event, is gone, or does not answer in time and so is gone
    * now. Errors: what the plugin refuses, with its name.
    */
-  ask<Request, Response>(event: PluginEvent<Request, Response>, request: Request): Promise<Response | undefined>
+  ask<Request, Response>(
+    event: PluginEvent<Request, Response>,
+    request: Request,
+  ): Promise<Response | undefined>
   /** As ask(), for what is no event. */
   call<Request, Response>(input: CallInput<Request, Response>): Promise<Response | undefined>
   close(reason: RuntimeError): void
@@ -52,14 +55,19 @@ export function createPluginSession(input: SessionInput): PluginSession {
     try {
       return call.decode(answer)
     } catch (err) {
-      const reason = new RuntimeError('invalid-argument', `its answer to ${call.method} is damaged`, { cause: err })
+      const reason = new RuntimeError('invalid-argument', `its answer to ${call.method} is damaged`, {
+        cause: err,
+      })
       connection.close(reason)
       throw reason
     }
   }
 
   /** A plugin that is gone, or has to go, fails nobody's pod. */
-  async function unlessGone<Response>(method: string, work: Promise<Response>): Promise<Response | undefined> {
+  async function unlessGone<Response>(
+    method: string,
+    work: Promise<Response>,
+  ): Promise<Response | undefined> {
     try {
       return await work
     } catch (err) {
@@ -100,10 +108,7 @@ export function createPluginSession(input: SessionInput): PluginSession {
     },
     async shutdown() {
       try {
-        await unlessGone(
-          'Shutdown',
-          raw({ call: shutdownCall, request: {}, timeoutMs: requestTimeoutMs }),
-        )
+        await unlessGone('Shutdown', raw({ call: shutdownCall, request: {}, timeoutMs: requestTimeoutMs }))
       } catch (err) {
         log.debug({ err: messageOf(err) }, 'NRI plugin does not take its good-bye')
       }

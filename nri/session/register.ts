@@ -26,7 +26,9 @@ export interface RegisterDeps {
   /** Version of lighter. */
   readonly version: string
   /** Serves UpdateContainers. */
-  readonly updateContainers: (request: api.UpdateContainersRequest) => Promise<readonly api.ContainerUpdate.$Properties[]>
+  readonly updateContainers: (
+    request: api.UpdateContainersRequest,
+  ) => Promise<readonly api.ContainerUpdate.$Properties[]>
   readonly log: Log
 }
 
@@ -137,7 +139,10 @@ async function configure(deps: RegisterDeps, connection: RpcConnection, config: 
   const answer = await connection.call(method, configureCall.encode(request), deps.requestTimeoutMs)
   const { events } = configureCall.decode(answer)
   if ((events & ~allEvents) !== 0) {
-    throw new RuntimeError('invalid-argument', `it subscribes to events that do not exist: 0x${events.toString(16)}`)
+    throw new RuntimeError(
+      'invalid-argument',
+      `it subscribes to events that do not exist: 0x${events.toString(16)}`,
+    )
   }
   return events === 0 ? allEvents : events
 }

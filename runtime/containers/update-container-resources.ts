@@ -2,12 +2,13 @@ import { type Ctx, detached, orAborted } from '#base/context'
 import { RuntimeError, withContext } from '#base/errors'
 import type { ContainerId } from '#base/ids'
 import type { ContainerOperations } from '../engine.ts'
+import type { Container } from '../model/container.ts'
 import type { LinuxResources } from '../model/linux.ts'
 import { mergeResources } from '../oci/merge-resources.ts'
 import type { ContainerDeps } from './container-deps.ts'
 
 /**
- * Changes the limits of a created or running container. The kernel has them first, then the bundle, then the record:
+ * Changes the limits of a created or running container; plugins may change the change. The kernel has them first, then the bundle, then the record:
  * what is reported is in force. Goes on without its caller.
  */
 export function createUpdateContainerResources(deps: ContainerDeps): ContainerOperations['updateResources'] {
@@ -26,6 +27,13 @@ async function updateResources(
   ctx: Ctx,
   { id, change }: { readonly id: ContainerId; readonly change: LinuxResources },
 ): Promise<void> {
+  const container = changeable(deps, id)
+  const resources = await deps.plugins.updateContainer(ctx, { container, resources: change })
+  await changeResources(deps, ctx, { id, change: resources })
+  await deps.plugins.containerUpdated(ctx, deps.table.resolve(id))
+}
+
+function changeable(deps: ContainerDeps, id: ContainerId): Container {
   const container = deps.table.resolve(id)
   if (container.phase !== 'created' && container.phase !== 'running') {
     throw new RuntimeError(
@@ -33,6 +41,16 @@ async function updateResources(
       `container "${id}" is ${container.phase}: its resources cannot be changed`,
     )
   }
+  return container
+}
+
+/** The same without asking plugins. The caller holds the container's lock. */
+export async function changeResources(
+  deps: ContainerDeps,
+  ctx: Ctx,
+  { id, change }: { readonly id: ContainerId; readonly change: LinuxResources },
+): Promise<void> {
+  const container = changeable(deps, id)
   const resources = mergeResources(container.resources, change)
   const update = { bundlePath: deps.paths.container(id).bundle, resources }
   try {
