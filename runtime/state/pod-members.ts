@@ -29,5 +29,10 @@ export function createPodMembers(table: Table<Container>): PodMembers {
     if (after) set(after)
     else if (before) remove(before)
   })
-  return { of: podId => [...(members.get(podId)?.values() ?? [])] }
+  return { of: podId => [...(members.get(podId)?.values() ?? [])].sort(byCreation) }
+}
+
+/** Records are loaded in any order. */
+function byCreation(a: Container, b: Container): number {
+  return Number(a.createdAtNs - b.createdAtNs)
 }
