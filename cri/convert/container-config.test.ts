@@ -210,11 +210,16 @@ test('mounts come back exactly as they were asked for', () => {
       mountOptions: ['noexec', 'nosuid'],
     },
     { containerPath: '/a', hostPath: '/b', propagation: v1.MountPropagation.PROPAGATION_BIDIRECTIONAL },
-    { containerPath: '/a', image: { image: 'sha256:1' }, imageSubPath: 'x/y', readonly: true },
+    {
+      containerPath: '/a',
+      image: { image: 'sha256:1', imageRef: 'sha256:2' },
+      imageSubPath: 'x/y',
+      readonly: true,
+    },
   ]
   for (const mount of mounts) {
     const bytes = v1.Mount.encode(mount).finish()
-    const echoed = v1.Mount.encode(fromMount(toMount(v1.Mount.decode(bytes), 0))).finish()
+    const echoed = v1.Mount.encode(fromMount(toMount(v1.Mount.decode(bytes), 0), 'sha256:2')).finish()
     assert.deepEqual(v1.Mount.decode(echoed), v1.Mount.decode(bytes))
   }
 })

@@ -3,6 +3,7 @@ import { RuntimeError, withContext } from '#base/errors'
 import type { ContainerId } from '#base/ids'
 import type { ShimSpec, ShimState } from '#shim/shim'
 import type { ContainerOperations } from '../engine.ts'
+import { hostOwner, userMappings } from '../host/id-mappings.ts'
 import type { Container } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
@@ -74,6 +75,7 @@ async function launch(
 
 function shimSpec(deps: ContainerDeps, container: Container, runtimePath: string): ShimSpec {
   const paths = deps.paths.container(container.id)
+  const mappings = userMappings(deps.pods.resolve(container.podId).config.namespaces)
   return {
     id: container.id,
     bundlePath: paths.bundle,
@@ -84,6 +86,7 @@ function shimSpec(deps: ContainerDeps, container: Container, runtimePath: string
     pidPath: paths.pidFile,
     logPath: container.logPath || undefined,
     oomPath: deps.runtimes.oomPath(container.cgroupsPath),
+    ioOwner: mappings && hostOwner(mappings),
     hasTty: container.config.hasTty,
     hasStdin: container.config.hasStdin,
     isStdinOnce: container.config.isStdinOnce,

@@ -13,6 +13,8 @@ export interface ShimSpec {
   readonly logPath: string | undefined
   /** memory.events (v2) or memory.oom_control (v1) of the container's cgroup. */
   readonly oomPath: string | undefined
+  /** Who the pipes of the container and its execs belong to; undefined: the host's root. */
+  readonly ioOwner: { readonly uid: number; readonly gid: number } | undefined
   readonly hasTty: boolean
   readonly hasStdin: boolean
   readonly isStdinOnce: boolean

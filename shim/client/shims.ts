@@ -66,6 +66,7 @@ function shimArguments(spec: ShimSpec): string[] {
     ...['--pid-file', spec.pidPath],
     ...(spec.logPath === undefined ? [] : ['--log-path', spec.logPath]),
     ...(spec.oomPath === undefined ? [] : ['--oom-file', spec.oomPath]),
+    ...(spec.ioOwner ? ['--io-owner', `${spec.ioOwner.uid}:${spec.ioOwner.gid}`] : []),
     ...(spec.hasTty ? ['--tty'] : []),
     ...(spec.hasStdin ? ['--stdin'] : []),
     ...(spec.isStdinOnce ? ['--stdin-once'] : []),

@@ -114,6 +114,7 @@ async function launch(place: Place, options: ContainerOptions): Promise<TestCont
     pidPath: join(bundlePath, 'pid'),
     logPath: options.hasLog === false ? undefined : logPath,
     oomPath: `/sys/fs/cgroup/memory/lighter-test-${id}/memory.oom_control`,
+    ioOwner: undefined,
     hasTty: options.hasTty ?? false,
     hasStdin: options.hasStdin ?? false,
     isStdinOnce: options.isStdinOnce ?? false,

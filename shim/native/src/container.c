@@ -256,7 +256,7 @@ static int call_runtime(struct shim *shim, struct error *err)
 	if (log_open(&container->log, options->log_path, err) < 0)
 		return -1;
 	opened = options->has_tty ? io_open_console(io, options->bundle, 0, err)
-				  : io_open_pipes(io, options->has_stdin, err);
+				  : io_open_pipes(io, options->has_stdin, &options->owner, err);
 	if (opened < 0)
 		return -1;
 	pid = runtime_run(options, io, err);

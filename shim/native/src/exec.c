@@ -243,7 +243,7 @@ static int call_runtime(struct exec *exec, const struct exec_request *request, s
 	file_path(exec, "pid", pid_path);
 	file_path(exec, "log", log_path);
 	opened = exec->flags & EXEC_TTY ? io_open_console(io, shim->options.bundle, exec->number, err)
-					: io_open_pipes(io, exec->flags & EXEC_STDIN, err);
+					: io_open_pipes(io, exec->flags & EXEC_STDIN, &shim->options.owner, err);
 	if (opened < 0)
 		return -1;
 	pid = runtime_exec(&shim->options, &files, io, err);

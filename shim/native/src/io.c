@@ -28,7 +28,7 @@ void io_init(struct io *io)
 }
 
 /* The shim's end does not block; the other one, a description of its own, does. */
-static int open_pipe(struct io *io, int number, struct error *err)
+static int open_pipe(struct io *io, int number, const struct owner *owner, struct error *err)
 {
 	int ends[2];
 
@@ -38,6 +38,9 @@ static int open_pipe(struct io *io, int number, struct error *err)
 	io->far[number] = ends[number != 0];
 	if (fcntl(io->near[number], F_SETFL, O_NONBLOCK) < 0)
 		return error_errno(err, errno, "cannot set up a pipe");
+	/* Else the root of a user namespace could not open its own output again (/dev/stdout). */
+	if (owner && owner->uid != (uid_t)-1 && fchown(io->far[number], owner->uid, owner->gid) < 0)
+		return error_errno(err, errno, "cannot give a pipe to user %u", owner->uid);
 	return 0;
 }
 
@@ -47,18 +50,18 @@ static int open_null(struct io *io, int number, struct error *err)
 	return io->far[number] < 0 ? error_errno(err, errno, "cannot open /dev/null") : 0;
 }
 
-int io_open_pipes(struct io *io, int has_stdin, struct error *err)
+int io_open_pipes(struct io *io, int has_stdin, const struct owner *owner, struct error *err)
 {
-	if ((has_stdin ? open_pipe(io, 0, err) : open_null(io, 0, err)) < 0)
+	if ((has_stdin ? open_pipe(io, 0, owner, err) : open_null(io, 0, err)) < 0)
 		return -1;
-	return open_pipe(io, 1, err) < 0 || open_pipe(io, 2, err) < 0 ? -1 : 0;
+	return open_pipe(io, 1, owner, err) < 0 || open_pipe(io, 2, owner, err) < 0 ? -1 : 0;
 }
 
 int io_open_console(struct io *io, const char *bundle, unsigned number, struct error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	if (open_null(io, 0, err) < 0 || open_null(io, 1, err) < 0 || open_pipe(io, 2, err) < 0)
+	if (open_null(io, 0, err) < 0 || open_null(io, 1, err) < 0 || open_pipe(io, 2, NULL, err) < 0)
 		return -1;
 	io->console_directory = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (io->console_directory < 0)

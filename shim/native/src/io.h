@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "error.h"
+#include "options.h"
 
 /* The shim's ends and the runtime's ends; -1 where there is none. With a terminal, near[0] and near[1] are its
  * master once io_take_terminal succeeded; until then near[2] is what the runtime itself has to say. */
@@ -22,8 +23,8 @@ struct io {
 
 void io_init(struct io *io);
 
-/* Makes pipes; with has_stdin 0, standard input is /dev/null. */
-int io_open_pipes(struct io *io, int has_stdin, struct error *err);
+/* Makes pipes that belong to owner; with has_stdin 0, standard input is /dev/null. */
+int io_open_pipes(struct io *io, int has_stdin, const struct owner *owner, struct error *err);
 
 /* Makes a console socket in the bundle; number tells it from others there. */
 int io_open_console(struct io *io, const char *bundle, unsigned number, struct error *err);

@@ -1,6 +1,8 @@
 #include "options.h"
 
 #include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct text_option {
@@ -24,6 +26,7 @@ static const struct text_option text_options[] = {
 	{ "--pid-file", offsetof(struct options, pid_file), 1, 1, 0 },
 	{ "--log-path", offsetof(struct options, log_path), 0, 1, 0 },
 	{ "--oom-file", offsetof(struct options, oom_file), 0, 1, 0 },
+	{ "--io-owner", offsetof(struct options, io_owner), 0, 0, 0 },
 };
 
 static const struct flag_option flag_options[] = {
@@ -68,6 +71,31 @@ static int set_text(struct options *options, const char *name, const char *value
 	return error_set(err, 0, "unknown option \"%s\"", name);
 }
 
+static const char *parse_id(const char *text, uint32_t *id)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || value >= UINT32_MAX)
+		return NULL;
+	*id = (uint32_t)value;
+	return end;
+}
+
+static int parse_owner(struct options *options, struct error *err)
+{
+	const char *rest;
+
+	options->owner = (struct owner){ (uid_t)-1, (gid_t)-1 };
+	if (!options->io_owner)
+		return 0;
+	rest = parse_id(options->io_owner, &options->owner.uid);
+	rest = rest && *rest == ':' ? parse_id(rest + 1, &options->owner.gid) : NULL;
+	if (rest && !*rest)
+		return 0;
+	return error_set(err, 0, "option --io-owner: \"%.50s\" is not UID:GID", options->io_owner);
+}
+
 int options_parse(struct options *options, char **argv, struct error *err)
 {
 	memset(options, 0, sizeof(*options));
@@ -81,5 +109,5 @@ int options_parse(struct options *options, char **argv, struct error *err)
 	for (size_t i = 0; i < COUNT(text_options); i++)
 		if (text_options[i].is_required && !*text_of(options, &text_options[i]))
 			return error_set(err, 0, "option %s is missing", text_options[i].name);
-	return 0;
+	return parse_owner(options, err);
 }

@@ -85,6 +85,8 @@ static void options_are_checked(void)
 	char long_path[PATH_LIMIT + 1] = "";
 	char *too_long[] = { REQUIRED, "--bundle", long_path, NULL };
 	char *empty[] = { REQUIRED, "--log-path", "", NULL };
+	char *owned[] = { REQUIRED, "--io-owner", "", NULL };
+	char *const owners[] = { "1", ":1", "1:", "1:2:3", "-1:2", "1:4294967295", "1 :2", "a:b" };
 
 	memset(long_path, 'x', PATH_LIMIT);
 	long_path[0] = '/';
@@ -100,6 +102,14 @@ static void options_are_checked(void)
 	assert(options_parse(&options, relative, &err) < 0 && strstr(err.text, "absolute"));
 	assert(options_parse(&options, without_value, &err) < 0 && strstr(err.text, "needs a value"));
 	assert(options_parse(&options, empty, &err) < 0 && strstr(err.text, "needs a value"));
+	assert(options_parse(&options, whole, &err) == 0 && options.owner.uid == (uid_t)-1);
+	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++) {
+		owned[sizeof(owned) / sizeof(owned[0]) - 2] = owners[i];
+		assert(options_parse(&options, owned, &err) < 0 && strstr(err.text, "UID:GID"));
+	}
+	owned[sizeof(owned) / sizeof(owned[0]) - 2] = "65536:4294967294";
+	assert(options_parse(&options, owned, &err) == 0);
+	assert(options.owner.uid == 65536 && options.owner.gid == 4294967294);
 }
 
 static void write_text(const char *path, const char *text)
