@@ -25,6 +25,9 @@ const usage = `Runs the upstream conformance suite (critest) against a lighterd 
 The exit code is 0 if no spec failed and nothing was left behind.
 `
 
+/** Shown of why a spec failed. */
+const messageLines = 6
+
 const { values } = parseArgs({
   options: {
     repeat: { type: 'string', default: '1' },
@@ -42,8 +45,6 @@ const { values } = parseArgs({
 
 if (values.help) process.stdout.write(usage)
 else process.exitCode = (await main()) ? 0 : 1
-
-const messageLines = 6
 
 async function main(): Promise<boolean> {
   const reason = await whyNoCritest()
