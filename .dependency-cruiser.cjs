@@ -84,7 +84,8 @@ module.exports = {
     only('@grpc/grpc-js', '^cri/grpc/'),
     only('protobufjs', '^(cri/grpc/)'),
     only('pino', '^cri/logging\\.ts$'),
-    only('js-yaml', '^cri/config/'),
+    // CDI specs are YAML as often as JSON, and are read when a container needs a device.
+    only('js-yaml', '^(cri/config/|runtime/oci/cdi/parse-document\\.ts$)'),
     only('ws', '^cri/streaming/'),
   ],
   options: {

@@ -25,6 +25,7 @@ import { createImageStore } from './images/create-image-store.ts'
 import type { ImageStore } from './images/image-store.ts'
 import type { Container } from './model/container.ts'
 import type { Pod } from './model/pod.ts'
+import { createCdiDevices } from './oci/cdi/cdi-devices.ts'
 import { prepareBundle } from './oci/prepare-bundle.ts'
 import { writeExecProcess } from './oci/process-spec.ts'
 import { createRuntimeFinder } from './oci/runtime-features.ts'
@@ -111,6 +112,7 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
   const table = createTable('container', store)
   const searchPath = process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   const finder = createRuntimeFinder({ programs: host, kernel: facts.kernel, searchPath })
+  const cdiDevices = createCdiDevices(config.cdiSpecDirs)
   const runtimes = createOciRuntimes({
     config,
     finder,
@@ -142,7 +144,11 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     images,
     bundles: {
       prepare: (ctx, bundle) =>
-        prepareBundle(ctx, { facts, host, handlerOptions: name => runtimes.options(name) }, bundle),
+        prepareBundle(
+          ctx,
+          { facts, host, handlerOptions: name => runtimes.options(name), cdiDevices },
+          bundle,
+        ),
       writeProcess: writeExecProcess,
       plannedResources: update => plannedResources(facts, update),
       updateResources: update => updateBundle(facts, update),

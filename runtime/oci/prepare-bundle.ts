@@ -1,5 +1,4 @@
 import { type Ctx, orAborted, throwIfAborted } from '#base/context'
-import { RuntimeError } from '#base/errors'
 import type { Host } from '#shim/host'
 import type { RuntimeHandlerConfig } from '../engine-config.ts'
 import { cgroupsPathFor, oomPath } from '../host/cgroup-paths.ts'
@@ -7,6 +6,9 @@ import type { HostFacts } from '../host/host-facts.ts'
 import type { ContainerConfig, ContainerUser } from '../model/container.ts'
 import type { Adjustment } from '../plugins/plugins.ts'
 import { writeBundle } from './bundle.ts'
+import { applyEdits } from './cdi/apply-edits.ts'
+import type { CdiDevices } from './cdi/cdi-devices.ts'
+import { requestedDevices } from './cdi/device-name.ts'
 import { containerDevices } from './container-devices.ts'
 import { configuredHooks } from './hooks/configured-hooks.ts'
 import { resolveHostPaths } from './host-paths.ts'
@@ -26,6 +28,7 @@ export interface BundleDeps {
   readonly host: Pick<Host, 'readInRoot' | 'bind'>
   /** Options of a runtime handler; "" is the default one. */
   readonly handlerOptions: (name: string) => RuntimeHandlerConfig
+  readonly cdiDevices: CdiDevices
 }
 
 export interface BundleInput
@@ -97,7 +100,8 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
     hasAllDevices,
     allowedAnnotations: handler.allowedAnnotations,
   })
-  const spec = await addHooks(plainSpec, handler, config)
+  const withDevices = await applyEdits(plainSpec, await deps.cdiDevices.edits(requestedDevices(config)))
+  const spec = await addHooks(withDevices, handler, config)
   // Last, so that a config that is refused leaves no directories behind.
   throwIfAborted(ctx)
   const sources = await orAborted(ctx, resolveHostPaths(config.mounts)) // may hang on a dead network mount
@@ -108,21 +112,24 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
     sources,
   })
   const mounts = withMountSources(spec.mounts, sources)
-  const adjusted = await adjust(input, { ...spec, mounts })
+  const adjusted = await adjust(deps, input, { ...spec, mounts })
   await writeBundle(input.bundlePath, adjusted)
   const cgroups = adjusted.linux.cgroupsPath
-  return { user, stopSignal, cgroupsPath: cgroups, oomPath: oomPath(facts.cgroups, cgroups) }
+  const { uid, gid, additionalGids: supplementalGroups } = adjusted.process.user
+  return {
+    user: { uid, gid, supplementalGroups },
+    stopSignal,
+    cgroupsPath: cgroups,
+    oomPath: oomPath(facts.cgroups, cgroups),
+  }
 }
 
-async function adjust(input: BundleInput, spec: Spec): Promise<Spec> {
+/** Devices that a plugin adds are those that the container has not asked for itself. */
+async function adjust(deps: BundleDeps, input: BundleInput, spec: Spec): Promise<Spec> {
   const { spec: adjusted, cdiDevices } = await input.adjust(spec)
-  if (cdiDevices.length > 0) {
-    throw new RuntimeError(
-      'unimplemented',
-      `container "${input.id}": a plugin adds the CDI devices ${cdiDevices.join(', ')}, which are not built yet`,
-    )
-  }
-  return adjusted
+  const own = requestedDevices(input.config)
+  const added = requestedDevices(input.config, cdiDevices).filter(name => !own.includes(name))
+  return applyEdits(adjusted, await deps.cdiDevices.edits(added))
 }
 
 async function addHooks(spec: Spec, handler: RuntimeHandlerConfig, config: ContainerConfig): Promise<Spec> {

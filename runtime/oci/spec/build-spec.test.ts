@@ -82,8 +82,6 @@ describe('the OCI spec of a container', () => {
     security: { namespaces: { ...sampleNamespaces, user: { mode, uids: [mapping], gids: [mapping] } } },
   })
   const unbuilt: readonly [string, Parameters<typeof specInputWith>[0]][] = [
-    ['CDI_devices', { config: { cdiDevices: ['vendor.com/gpu=0'] } }],
-    ['cdi.k8s.io/x', { config: { annotations: { 'cdi.k8s.io/x': 'vendor.com/gpu=0' } } }],
     ['image', { config: { mounts: [{ ...sampleMount, image: 'example.org/data' }] } }],
     ['uidMappings', { config: { mounts: [{ ...sampleMount, uidMappings: [mapping] }] } }],
     ['gidMappings', { config: { mounts: [{ ...sampleMount, gidMappings: [mapping] }] } }],

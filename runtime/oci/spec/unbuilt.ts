@@ -7,9 +7,6 @@ export function refuseUnbuilt(config: ContainerConfig, facts: Pick<HostFacts, 'h
   const refuse = (field: string): never => {
     throw new RuntimeError('unimplemented', `${field} is not supported (container "${config.metadata.name}")`)
   }
-  if (config.cdiDevices.length > 0) refuse('CDI_devices')
-  const cdi = Object.keys(config.annotations).find(key => key.startsWith('cdi.k8s.io/'))
-  if (cdi !== undefined) refuse(`annotation ${cdi}`)
   for (const mount of config.mounts) {
     if (mount.isSelinuxRelabeled && facts.hasSelinux) {
       refuse(`mounts[${mount.containerPath}].selinux_relabel`)
