@@ -38,7 +38,7 @@ async function applyOne(spec: Spec, edits: ContainerEdits): Promise<Spec> {
         ...linux.resources,
         devices: [
           ...linux.resources.devices,
-          ...nodes.flatMap((node, index) => ruleOf(node, edits.deviceNodes[index])),
+          ...nodes.map((node, index) => ruleOf(node, edits.deviceNodes[index])),
         ],
       },
     },
@@ -46,11 +46,9 @@ async function applyOne(spec: Spec, edits: ContainerEdits): Promise<Spec> {
   return edits.hooks.reduce((current, { stage, hook }) => withHooks(current, { [stage]: [hook] }), edited)
 }
 
-/** A pipe has no number, and needs no rule. */
-function ruleOf(node: DeviceSpec, wanted: CdiDeviceNode | undefined): readonly DeviceRuleSpec[] {
+function ruleOf(node: DeviceSpec, wanted: CdiDeviceNode | undefined): DeviceRuleSpec {
   const { type, major, minor } = node
-  if (type === 'p') return []
-  return [{ allow: true, type: type === 'b' ? 'b' : 'c', major, minor, access: wanted?.permissions ?? 'rwm' }]
+  return { allow: true, type, major, minor, access: wanted?.permissions ?? 'rwm' }
 }
 
 async function hostNode(wanted: CdiDeviceNode, processUid: number): Promise<DeviceSpec> {
@@ -69,11 +67,10 @@ async function hostNode(wanted: CdiDeviceNode, processUid: number): Promise<Devi
 
 async function nodeNumber(wanted: CdiDeviceNode): Promise<readonly [DeviceSpec['type'], number, number]> {
   const { type, major, minor, hostPath } = wanted
-  if (type === 'p') return ['p', 0, 0]
   if (type !== undefined && major) return [type, major, minor ?? 0]
   const [found] = await findDevices(hostPath)
   if (!found) throw new RuntimeError('failed-precondition', `CDI device node ${hostPath} is not a device`)
-  const isOther = type !== undefined && (type === 'b' ? 'b' : 'c') !== found.type
+  const isOther = type !== undefined && type !== found.type
   if (isOther || found.path !== hostPath) {
     throw new RuntimeError(
       'failed-precondition',

@@ -96,6 +96,11 @@ describe('the CDI devices of a node', () => {
     ['a variable without a name', spec('=1'), /env\[0\] is not NAME=value/],
     ['a relative node', spec('A=1', { deviceNodes: [{ path: 'dev/x' }] }), /path is not an absolute/],
     ['a wrong node type', spec('A=1', { deviceNodes: [{ path: '/dev/x', type: 'q' }] }), /type is none/],
+    [
+      'a pipe',
+      spec('A=1', { deviceNodes: [{ path: '/dev/x', type: 'p' }] }),
+      /pipes \(p\) are not supported/,
+    ],
     ['a hook nobody runs', spec('A=1', { hooks: [{ hookName: 'never', path: '/x' }] }), /hookName is none/],
     ['a group out of range', spec('A=1', { additionalGids: [-1] }), /additionalGids/],
     ['a network device', spec('A=1', { netDevices: [{}] }), /netDevices is not supported/],

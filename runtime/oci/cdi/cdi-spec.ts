@@ -25,7 +25,7 @@ export interface CdiDeviceNode {
   readonly path: string
   readonly hostPath: string
   /** undefined, as all that follow: as the host's node has it. */
-  readonly type: 'b' | 'c' | 'u' | 'p' | undefined
+  readonly type: 'b' | 'c' | undefined
   readonly major: number | undefined
   readonly minor: number | undefined
   readonly fileMode: number | undefined

@@ -62,11 +62,7 @@ function parseEdits(value: unknown, at: string): ContainerEdits {
 function parseNode(value: unknown, at: string): CdiDeviceNode {
   const fields = object(value, at)
   const path = absolute(fields.path, `${at}.path`)
-  const type = optional(fields.type, item => {
-    const found = (['b', 'c', 'u', 'p'] as const).find(name => name === item)
-    if (!found) throw wrong(`${at}.type`, 'is none of b, c, u, p')
-    return found
-  })
+  const type = optional(fields.type, item => nodeType(item, `${at}.type`))
   const permissions = optional(fields.permissions, item => text(item, `${at}.permissions`)) ?? 'rwm'
   if (!/^[rwm]+$/.test(permissions)) throw wrong(`${at}.permissions`, 'is not made of r, w and m')
   const number = (name: string, maximum: number): number | undefined =>
@@ -82,6 +78,13 @@ function parseNode(value: unknown, at: string): CdiDeviceNode {
     gid: number('gid', maxId),
     permissions,
   }
+}
+
+/** u is c without a buffer, a difference that Linux does not make. */
+function nodeType(value: unknown, at: string): 'b' | 'c' {
+  if (value === 'p') throw new RuntimeError('unimplemented', `${at}: pipes (p) are not supported`)
+  if (value !== 'b' && value !== 'c' && value !== 'u') throw wrong(at, 'is none of b, c, u, p')
+  return value === 'b' ? 'b' : 'c'
 }
 
 function parseMount(value: unknown, at: string): CdiMount {

@@ -40,7 +40,7 @@ export interface SpecInput {
 }
 
 export interface ContainerDeviceNode {
-  readonly node: DeviceSpec & { readonly type: 'c' | 'b' }
+  readonly node: DeviceSpec
   /** Device cgroup access, any of r, w, m. */
   readonly access: string
 }

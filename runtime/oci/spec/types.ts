@@ -111,7 +111,7 @@ export interface NamespaceSpec {
 
 export interface DeviceSpec {
   readonly path: string
-  readonly type: 'c' | 'b' | 'u' | 'p'
+  readonly type: 'c' | 'b'
   readonly major: number
   readonly minor: number
   readonly fileMode: number
