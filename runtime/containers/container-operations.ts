@@ -39,7 +39,12 @@ export function containerOperations(deps: ContainerDeps, owner: Owner): Containe
     async remove(ctx, id) {
       if (isOwn(id)) await remove(ctx, id)
     },
-    get: id => deps.table.resolve(own(id)),
+    get(id) {
+      const container = deps.table.resolve(own(id))
+      // As in lists: one that is still being made is nobody's yet.
+      if (container.phase === 'creating') throw new RuntimeError('not-found', `container "${id}" not found`)
+      return container
+    },
     list: filter => listContainers(deps.table, owner, filter),
     execSync: async (ctx, input) => execSync(ctx, { ...input, id: own(input.id) }),
     reopenLog: async (ctx, id) => reopenLog(ctx, own(id)),
