@@ -10,6 +10,7 @@ import type {
   NodeOperations,
   NodeStatus,
   PodOperations,
+  StatsOperations,
 } from '#engine/engine'
 import type { Container } from '#engine/model/container'
 import type { Image, RegistryAuth } from '#engine/model/image'
@@ -102,15 +103,7 @@ export function createFakeEngine(): FakeEngine {
     pods,
     containers: fakeContainers(state),
     images: fakeImages(state),
-    stats: fakeStats({
-      container: id => {
-        state.step()
-        return found(lookup(state.containers, id), `container "${id}"`)
-      },
-      containers: filter => select(state, filter),
-      pod: id => found(lookup(state.pods, id), `pod sandbox "${id}"`),
-      pods: filter => pods.list(filter),
-    }),
+    stats: statsOf(state, pods),
     node,
     sessions: fakeSessions(),
     events: events.operations,
@@ -312,6 +305,18 @@ function fakeImages(state: State): ImageOperations {
       timestampNs: now,
     }),
   }
+}
+
+function statsOf(state: State, pods: PodOperations): StatsOperations {
+  return fakeStats({
+    container: id => {
+      state.step()
+      return found(lookup(state.containers, id), `container "${id}"`)
+    },
+    containers: filter => select(state, filter),
+    pod: id => pods.get(id),
+    pods: filter => pods.list(filter),
+  })
 }
 
 function select(state: State, filter: ContainerFilter): Container[] {

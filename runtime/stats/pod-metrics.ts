@@ -41,7 +41,7 @@ export async function listPodMetrics(
     container?.phase === 'running' ? container.cgroupsPath : '',
   )
   const opened = await deps.processes.openFiles(ctx, cgroups)
-  const detail = { layout: deps.layout, pageSizes, deviceName: deps.devices.name }
+  const detail = { layout: deps.layout, pageSizes, deviceName: (device: string) => deps.devices.name(device) }
   const limiter = createLimiter(sampleLimits.atOnce)
   const measured = await Promise.all(
     subjects.map((subject, index) =>

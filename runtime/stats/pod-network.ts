@@ -68,7 +68,7 @@ export function createPodNetworks(deps: {
         ctx,
         pods.filter(pod => hasOwnNetwork(pod) && isOld(pod)),
       )
-      return Promise.all(pods.map(pod => (hasOwnNetwork(pod) ? entries.get(pod.id)?.stats : undefined)))
+      return Promise.all(pods.map(async pod => (hasOwnNetwork(pod) ? entries.get(pod.id)?.stats : undefined)))
     },
     keepOnly(ids) {
       for (const id of entries.keys()) if (!ids.has(id)) entries.delete(id)

@@ -56,7 +56,9 @@ export function createTextFiles(limitsPath = '/proc/self/limits'): TextFiles {
           await measured
           return kept.read(path)
         },
-        close: kept.close,
+        close: () => {
+          kept.close()
+        },
       }
     },
   }
