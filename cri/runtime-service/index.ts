@@ -33,16 +33,12 @@ import { listMetricDescriptors } from './stats/list-metric-descriptors.ts'
 import { listPodSandboxMetrics } from './stats/list-pod-sandbox-metrics.ts'
 import { listPodSandboxStats } from './stats/list-pod-sandbox-stats.ts'
 import { podSandboxStats } from './stats/pod-sandbox-stats.ts'
+import { streamContainerStats } from './stats/stream-container-stats.ts'
+import { streamPodSandboxMetrics } from './stats/stream-pod-sandbox-metrics.ts'
+import { streamPodSandboxStats } from './stats/stream-pod-sandbox-stats.ts'
 
 /** RPCs of RuntimeService that are registered and not built; SCOPE.md says why. */
-export const unbuiltRuntimeMethods = [
-  rpc.StreamContainerStats,
-  rpc.StreamPodSandboxStats,
-  rpc.CheckpointContainer,
-  rpc.CheckpointPod,
-  rpc.RestorePod,
-  rpc.StreamPodSandboxMetrics,
-] as const
+export const unbuiltRuntimeMethods = [rpc.CheckpointContainer, rpc.CheckpointPod, rpc.RestorePod] as const
 
 /** RPC → handler. */
 export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
@@ -71,10 +67,13 @@ export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
       served(gate, rpc.PortForward, portForward(deps)),
       served(gate, rpc.ContainerStats, containerStats(deps)),
       served(gate, rpc.ListContainerStats, listContainerStats(deps)),
+      streamed(gate, rpc.StreamContainerStats, streamContainerStats(deps)),
       served(gate, rpc.PodSandboxStats, podSandboxStats(deps)),
       served(gate, rpc.ListPodSandboxStats, listPodSandboxStats(deps)),
+      streamed(gate, rpc.StreamPodSandboxStats, streamPodSandboxStats(deps)),
       served(gate, rpc.ListMetricDescriptors, listMetricDescriptors()),
       served(gate, rpc.ListPodSandboxMetrics, listPodSandboxMetrics(deps)),
+      streamed(gate, rpc.StreamPodSandboxMetrics, streamPodSandboxMetrics(deps)),
       streamed(gate, rpc.GetContainerEvents, getContainerEvents(deps)),
       served(gate, rpc.Version, version(deps)),
       served(gate, rpc.Status, status(deps)),
