@@ -30,51 +30,14 @@ const evictionTimeoutMs = 120_000
 const maxWaiting = 1024
 
 export function createUpdates(host: PluginHost, log: Log): Updates {
-  const limiter = createLimiter(1)
-  let waiting = 0
-
-  async function applyOne(ctx: Ctx, update: Update): Promise<void> {
-    const id = update.containerId ?? ''
-    const container = host.container(id)
-    if (!container) throw new RuntimeError('not-found', `container "${id}" not found`)
-    if (container.phase === 'creating') {
-      throw new RuntimeError('failed-precondition', `container "${id}" is still being made`)
-    }
-    const resources = update.linux?.resources
-    if (!resources) return
-    const own = detached(ctx, updateTimeoutMs)
-    await orAborted(own, host.updateContainer(own, { container, resources: toResources(resources) }))
-  }
-
-  async function evict({ containerId, reason }: Eviction): Promise<void> {
-    const container = host.container(containerId ?? '')
-    if (!container) return
-    log.warn({ containerId, reason }, 'an NRI plugin evicts the container')
-    const signal = AbortSignal.timeout(evictionTimeoutMs)
-    await orAborted({ signal, log }, host.evict({ signal, log }, container))
-  }
-
-  function later(what: string, work: () => Promise<void>): void {
-    if (waiting >= maxWaiting) {
-      log.error({ what }, 'NRI plugins ask for more than can be done: given up')
-      return
-    }
-    waiting++
-    const done = limiter.run(work).catch((err: unknown) => {
-      log.error({ what, err: messageOf(err) }, 'what an NRI plugin wants cannot be done')
-    })
-    void done.finally(() => {
-      waiting--
-    })
-  }
-
+  const later = createQueue(log)
   const background: Ctx = { signal: new AbortController().signal, log }
 
   async function applyAll(ctx: Ctx, updates: readonly Update[]): Promise<readonly Update[]> {
     const failed: Update[] = []
     for (const update of updates) {
       try {
-        await applyOne(ctx, update)
+        await applyOne(host, ctx, update)
       } catch (err) {
         log.warn({ containerId: update.containerId, err: messageOf(err) }, 'an NRI update failed')
         failed.push(update)
@@ -87,7 +50,7 @@ export function createUpdates(host: PluginHost, log: Log): Updates {
     async apply(ctx, updates) {
       for (const update of updates) {
         try {
-          await applyOne(ctx, update)
+          await applyOne(host, ctx, update)
         } catch (err) {
           if (!update.ignoreFailure) throw withContext('an NRI plugin wants an update that fails', err)
           log.warn({ containerId: update.containerId, err: messageOf(err) }, 'an NRI update failed')
@@ -102,7 +65,47 @@ export function createUpdates(host: PluginHost, log: Log): Updates {
       })
     },
     evictLater(evictions) {
-      for (const eviction of evictions) later('eviction', () => evict(eviction))
+      for (const eviction of evictions) later('eviction', () => evict(host, log, eviction))
     },
+  }
+}
+
+async function applyOne(host: PluginHost, ctx: Ctx, update: Update): Promise<void> {
+  const id = update.containerId ?? ''
+  const container = host.container(id)
+  if (!container) throw new RuntimeError('not-found', `container "${id}" not found`)
+  if (container.phase === 'creating') {
+    throw new RuntimeError('failed-precondition', `container "${id}" is still being made`)
+  }
+  const resources = update.linux?.resources
+  if (!resources) return
+  const own = detached(ctx, updateTimeoutMs)
+  await orAborted(own, host.updateContainer(own, { container, resources: toResources(resources) }))
+}
+
+async function evict(host: PluginHost, log: Log, { containerId, reason }: Eviction): Promise<void> {
+  const container = host.container(containerId ?? '')
+  if (!container) return
+  log.warn({ containerId, reason }, 'an NRI plugin evicts the container')
+  const own: Ctx = { signal: AbortSignal.timeout(evictionTimeoutMs), log }
+  await orAborted(own, host.evict(own, container))
+}
+
+/** Runs one piece of work after the other; what fails is logged. */
+function createQueue(log: Log): (what: string, work: () => Promise<void>) => void {
+  const limiter = createLimiter(1)
+  let waiting = 0
+  return (what, work) => {
+    if (waiting >= maxWaiting) {
+      log.error({ what }, 'NRI plugins ask for more than can be done: given up')
+      return
+    }
+    waiting++
+    const done = limiter.run(work).catch((err: unknown) => {
+      log.error({ what, err: messageOf(err) }, 'what an NRI plugin wants cannot be done')
+    })
+    void done.finally(() => {
+      waiting--
+    })
   }
 }

@@ -1,4 +1,5 @@
 import { isKind, messageOf, RuntimeError, withContext } from '#base/errors'
+import { createLimiter } from '#base/locks'
 import type { Log } from '#base/log'
 import type { RpcConnection } from '../wire/rpc-connection.ts'
 import { type PluginCall, type PluginEvent, shutdownCall, stateChangeCall } from './events.ts'
@@ -42,10 +43,59 @@ export interface SessionInput {
 }
 
 export function createPluginSession(input: SessionInput): PluginSession {
-  const { connection, mask, requestTimeoutMs } = input
+  const { connection, mask } = input
   const name = fullName(input.name)
   const log = input.log.child({ plugin: name })
+  const calls = createCalls(input)
+  // Plugins are written for runtimes that ask one thing at a time.
+  const turns = createLimiter(1)
 
+  /** A plugin that is gone, or has to go, fails nobody's pod. */
+  async function unlessGone<Response>(
+    method: string,
+    work: () => Promise<Response>,
+  ): Promise<Response | undefined> {
+    try {
+      return await turns.run(async () => (connection.isClosed() ? undefined : await work()))
+    } catch (err) {
+      if (!connection.isClosed()) throw withContext(`NRI plugin "${name}" fails ${method}`, err)
+      log.warn({ method, err: messageOf(err) }, 'NRI plugin was lost while it was asked')
+      return undefined
+    }
+  }
+
+  return {
+    ...input.name,
+    fullName: name,
+    handles: event => (mask & event.bit) !== 0,
+    async ask(event, request) {
+      if ((mask & event.bit) === 0) return undefined
+      return unlessGone(event.method, () => calls.ask(event, request))
+    },
+    call: async call => unlessGone(call.call.method, () => calls.raw(call)),
+    close(reason) {
+      connection.close(reason)
+    },
+    async shutdown() {
+      const call = { call: shutdownCall, request: {}, timeoutMs: input.requestTimeoutMs }
+      try {
+        await unlessGone('Shutdown', () => calls.raw(call))
+      } catch (err) {
+        log.debug({ err: messageOf(err) }, 'NRI plugin does not take its good-bye')
+      }
+      connection.close(new RuntimeError('cancelled', 'the runtime stops'))
+    },
+    isClosed: () => connection.isClosed(),
+    closed: connection.closed,
+  }
+}
+
+interface Calls {
+  raw<Request, Response>(input: CallInput<Request, Response>): Promise<Response>
+  ask<Request, Response>(event: PluginEvent<Request, Response>, request: Request): Promise<Response>
+}
+
+function createCalls({ connection, requestTimeoutMs }: SessionInput): Calls {
   async function raw<Request, Response>({
     call,
     request,
@@ -63,58 +113,17 @@ export function createPluginSession(input: SessionInput): PluginSession {
     }
   }
 
-  /** A plugin that is gone, or has to go, fails nobody's pod. */
-  async function unlessGone<Response>(
-    method: string,
-    work: Promise<Response>,
-  ): Promise<Response | undefined> {
-    try {
-      return await work
-    } catch (err) {
-      if (!connection.isClosed()) throw withContext(`NRI plugin "${name}" fails ${method}`, err)
-      log.warn({ method, err: messageOf(err) }, 'NRI plugin was lost while it was asked')
-      return undefined
-    }
-  }
-
-  async function oldWay<Request, Response>(
-    event: PluginEvent<Request, Response>,
-    request: Request,
-  ): Promise<Response> {
-    try {
-      return await raw({ call: event, request, timeoutMs: requestTimeoutMs })
-    } catch (err) {
-      if (!isKind(err, 'unimplemented') || !event.asStateChange) throw err
-      await raw({
-        call: stateChangeCall,
-        request: event.asStateChange(request),
-        timeoutMs: requestTimeoutMs,
-      })
-      return event.decode(new Uint8Array(0))
-    }
-  }
-
   return {
-    ...input.name,
-    fullName: name,
-    handles: event => (mask & event.bit) !== 0,
+    raw,
     async ask(event, request) {
-      if ((mask & event.bit) === 0 || connection.isClosed()) return undefined
-      return unlessGone(event.method, oldWay(event, request))
-    },
-    call: async call => unlessGone(call.call.method, raw(call)),
-    close(reason) {
-      connection.close(reason)
-    },
-    async shutdown() {
       try {
-        await unlessGone('Shutdown', raw({ call: shutdownCall, request: {}, timeoutMs: requestTimeoutMs }))
+        return await raw({ call: event, request, timeoutMs: requestTimeoutMs })
       } catch (err) {
-        log.debug({ err: messageOf(err) }, 'NRI plugin does not take its good-bye')
+        if (!isKind(err, 'unimplemented') || !event.asStateChange) throw err
+        const change = event.asStateChange(request)
+        await raw({ call: stateChangeCall, request: change, timeoutMs: requestTimeoutMs })
+        return event.decode(new Uint8Array(0))
       }
-      connection.close(new RuntimeError('cancelled', 'the runtime stops'))
     },
-    isClosed: () => connection.isClosed(),
-    closed: connection.closed,
   }
 }

@@ -72,11 +72,14 @@ export async function registerPlugin(
 }
 
 /** What a plugin may call: RegisterPlugin once, first; then UpdateContainers. */
-function createRegistration({ registrationTimeoutMs, updateContainers }: RegisterDeps): {
-  serve(method: string, payload: Uint8Array): Promise<Uint8Array>
+interface Registration {
+  readonly serve: (method: string, payload: Uint8Array) => Promise<Uint8Array>
+  /** Errors: `deadline-exceeded`, or why the connection ended; it has ended then. */
   wait(connection: RpcConnection): Promise<PluginName>
   accept(): void
-} {
+}
+
+function createRegistration({ registrationTimeoutMs, updateContainers }: RegisterDeps): Registration {
   let isAccepted = false
   let name: PluginName | undefined
   let tellRegistered: (name: PluginName) => void = () => undefined

@@ -82,7 +82,10 @@ export function createRpcConnection({ socket, calls, offers }: RpcOptions): RpcC
 
 function watch(
   socket: Duplex,
-  { onChunk, close }: { readonly onChunk: (chunk: Buffer) => void; close(reason: RuntimeError): void },
+  {
+    onChunk,
+    close,
+  }: { readonly onChunk: (chunk: Buffer) => void; readonly close: (reason: RuntimeError) => void },
 ): void {
   const onClosed = (): void => {
     close(new RuntimeError('unavailable', 'the connection was closed'))

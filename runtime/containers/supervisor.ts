@@ -153,12 +153,12 @@ async function recordEnd(
   deps: SupervisorDeps,
   { id, ending }: { readonly id: ContainerId; readonly ending: Ending },
 ): Promise<void> {
-  let isNews = false
+  let endings = 0
   const ended = await deps.table.update(
     id,
     current => {
       if (current.phase === 'exited' || current.phase === 'removing') return current
-      isNews = true
+      endings++
       const finishedAtNs = ending.finishedAtNs || deps.now()
       // A short life may be over before its start is recorded, or seem to end before it began: the shim saw the end,
       // the daemon heard of the start.
@@ -177,5 +177,5 @@ async function recordEnd(
     { mayOutrunDisk: true },
   )
   deps.log.info({ containerId: id, ...ending.exit }, 'container ended')
-  if (isNews) await deps.onEnded(ctx, ended)
+  if (endings > 0) await deps.onEnded(ctx, ended)
 }
