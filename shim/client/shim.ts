@@ -11,7 +11,7 @@ export interface ShimSpec {
   readonly pidPath: string
   /** CRI log file; undefined: output is read and dropped. */
   readonly logPath: string | undefined
-  /** memory.events (v2) or memory.oom_control (v1) of the container's cgroup. */
+  /** memory.events (v2) or memory.oom_control (v1) of the container's cgroup; on v2 the one above, too. */
   readonly oomPath: string | undefined
   /** Who the pipes of the container and its execs belong to; undefined: the host's root. */
   readonly ioOwner: { readonly uid: number; readonly gid: number } | undefined

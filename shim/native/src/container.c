@@ -142,7 +142,7 @@ static void drained(struct shim *shim)
 	for (int i = 0; i < 2; i++)
 		stream_finish(&container->streams[i]);
 	log_end(&container->log);
-	container->is_oom = oom_was_counted(shim->options.oom_file);
+	container->is_oom = oom_has_killed(&container->oom, exit_code_of(container->status));
 	finish(shim, CONTAINER_EXITED);
 }
 
@@ -169,6 +169,7 @@ static void init_ended(struct child *child, int status)
 	container->has_ended = 1;
 	container->status = status;
 	container->finished_ns = now_ns();
+	oom_look(&container->oom); /* the cgroup may be gone when the output is drained */
 	sink_close(&container->input);
 	io_close_peer(&container->io);
 	if (!stream_is_open(&container->streams[0]) && !stream_is_open(&container->streams[1])) {
@@ -274,6 +275,7 @@ void container_start(struct shim *shim)
 	struct container *container = &shim->container;
 	struct error err;
 
+	oom_begin(&container->oom, shim->options.oom_file);
 	io_init(&container->io);
 	container->log.fd = -1;
 	container->input.source.fd = -1;

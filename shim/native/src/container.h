@@ -10,6 +10,7 @@
 #include "log.h"
 #include "loop.h"
 #include "message.h"
+#include "oom.h"
 #include "stream.h"
 
 struct shim;
@@ -30,6 +31,7 @@ struct container {
 	int status; /* of init, once it has ended */
 	int has_ended; /* init is gone; its output may still be drained */
 	int is_deleted;
+	struct oom oom;
 	int is_oom;
 	int64_t finished_ns;
 	char message[MESSAGE_SIZE]; /* why it failed */

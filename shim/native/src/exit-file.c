@@ -4,15 +4,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "message.h"
 #include "options.h"
 
-enum { TEXT_SIZE = MESSAGE_SIZE + 64, OOM_FILE_SIZE = 512 };
+enum { TEXT_SIZE = MESSAGE_SIZE + 64 };
 
 static int format(char text[TEXT_SIZE], const struct exit_record *record)
 {
@@ -42,19 +40,5 @@ int exit_file_write(const char *path, const struct exit_record *record, struct e
 	}
 	if (rename(temporary, path) < 0)
 		return error_errno(err, errno, "cannot rename %s", temporary);
-	return 0;
-}
-
-int oom_was_counted(const char *path)
-{
-	char text[OOM_FILE_SIZE];
-	struct error err;
-	const char *name = "oom_kill ";
-
-	if (!path || file_read(path, text, sizeof(text), 0, &err) < 0)
-		return 0;
-	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
-		if (strncmp(line, name, strlen(name)) == 0)
-			return strtoll(line + strlen(name), NULL, 10) > 0;
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* What a container leaves behind (PROTOCOL.md, exit file), and the kernel's count of OOM kills. */
+/* What a container leaves behind (PROTOCOL.md, exit file). */
 #pragma once
 
 #include <stdint.h>
@@ -15,6 +15,3 @@ struct exit_record {
 
 /* Atomically: a temporary file beside it, then rename. */
 int exit_file_write(const char *path, const struct exit_record *record, struct error *err);
-
-/* Whether a file with lines `NAME VALUE` (memory.events, memory.oom_control) has `oom_kill` above 0. */
-int oom_was_counted(const char *path);

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/children.h"
 #include "src/exit-file.h"
 #include "src/files.h"
 #include "src/message.h"
+#include "src/oom.h"
 #include "src/options.h"
 
 struct message_row {
@@ -119,6 +121,14 @@ static void write_text(const char *path, const char *text)
 	assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
+static int oom_is_seen(const char *path, int exit_code)
+{
+	struct oom oom;
+
+	oom_begin(&oom, path);
+	return oom_has_killed(&oom, exit_code);
+}
+
 static void oom_kills_are_counted(const char *path)
 {
 	static const struct {
@@ -136,10 +146,58 @@ static void oom_kills_are_counted(const char *path)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		write_text(path, rows[i].text);
-		assert(oom_was_counted(path) == rows[i].wanted);
+		assert(oom_is_seen(path, 1) == rows[i].wanted);
 	}
-	assert(oom_was_counted("/nonexistent") == 0);
-	assert(oom_was_counted(NULL) == 0);
+	assert(oom_is_seen("/nonexistent", 137) == 0);
+	assert(oom_is_seen("memory.events", 137) == 0);
+	assert(oom_is_seen("/memory.events", 137) == 0);
+	assert(oom_is_seen("/scope/memory.events", 137) == 0);
+	assert(oom_is_seen(NULL, 137) == 0);
+}
+
+/* systemd takes the cgroup away with the last process; the slice above has counted, too. */
+static void oom_kills_are_seen_after_the_cgroup_has_gone(const char *directory)
+{
+	static const struct {
+		const char *before, *own, *after; /* NULL: there is no such file */
+		int is_looked_at, exit_code, wanted;
+	} rows[] = {
+		{ "oom_kill 0\n", NULL, "oom_kill 1\n", 0, 137, 1 },
+		{ "oom_kill 4\n", NULL, "oom_kill 5\n", 0, 137, 1 },
+		{ NULL, NULL, "oom_kill 1\n", 0, 137, 1 }, /* the slice was made with the container */
+		{ "oom_kill 4\n", NULL, "oom_kill 4\n", 0, 137, 0 }, /* another container's, before this one */
+		{ "oom_kill 0\n", NULL, "oom_kill 1\n", 0, 1, 0 }, /* it was not killed */
+		{ "oom_kill 0\n", "oom_kill 0\n", "oom_kill 1\n", 0, 137, 0 }, /* its own file is there and says no */
+		{ "oom_kill 0\n", NULL, NULL, 0, 137, 0 },
+		{ NULL, "oom_kill 1\n", NULL, 1, 1, 1 }, /* seen before the cgroup went */
+	};
+	char scope[64], own[96], parent[96];
+	struct oom oom;
+
+	snprintf(scope, sizeof(scope), "%s/x.scope", directory);
+	snprintf(own, sizeof(own), "%s/memory.events", scope);
+	snprintf(parent, sizeof(parent), "%s/memory.events", directory);
+	assert(mkdir(scope, 0755) == 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unlink(own);
+		unlink(parent);
+		if (rows[i].before)
+			write_text(parent, rows[i].before);
+		oom_begin(&oom, own);
+		if (rows[i].own)
+			write_text(own, rows[i].own);
+		if (rows[i].is_looked_at) {
+			oom_look(&oom);
+			unlink(own);
+		}
+		unlink(parent);
+		if (rows[i].after)
+			write_text(parent, rows[i].after);
+		assert(oom_has_killed(&oom, rows[i].exit_code) == rows[i].wanted);
+	}
+	unlink(own);
+	unlink(parent);
+	assert(rmdir(scope) == 0);
 }
 
 static void exit_files_hold_their_lines(const char *path)
@@ -228,6 +286,7 @@ int main(void)
 	long_messages_are_cut_between_characters();
 	options_are_checked();
 	oom_kills_are_counted(path);
+	oom_kills_are_seen_after_the_cgroup_has_gone(directory);
 	exit_files_hold_their_lines(path);
 	files_are_read_within_bounds(path);
 	strangers_wait_for_starts();
