@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isKind, RuntimeError, withContext } from '#base/errors'
+import { isKind, kindOf, messageOf, RuntimeError } from '#base/errors'
 import type { Ids } from '#base/ids'
 import type { Host } from '#shim/host'
 import type { Pod } from '../model/pod.ts'
@@ -42,11 +42,10 @@ export function createForward(deps: ForwardDeps): SessionOperations['forward'] {
       })
       return connection
     } catch (err) {
-      const failure = withContext(`cannot forward to port ${port} of pod sandbox "${pod.id}"`, err)
       // The pod was there: what is not found is its network, because it is being stopped.
-      if (isKind(err, 'not-found'))
-        throw new RuntimeError('failed-precondition', failure.message, { cause: err })
-      throw failure
+      const kind = isKind(err, 'not-found') ? 'failed-precondition' : kindOf(err)
+      const message = `cannot forward to port ${port} of pod sandbox "${pod.id}": ${messageOf(err)}`
+      throw new RuntimeError(kind, message, { cause: err })
     }
   }
 }

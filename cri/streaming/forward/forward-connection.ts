@@ -24,12 +24,12 @@ export async function forwardConnection(ctx: Ctx, input: ForwardInput): Promise<
   let target: Duplex
   try {
     if (request.ports.length > 0 && !request.ports.includes(port)) {
-      throw new RuntimeError('permission-denied', 'it was not asked for when the URL was made')
+      throw new RuntimeError('permission-denied', `port ${port} was not asked for when the URL was made`)
     }
     target = await sessions.forward(ctx, { podId: request.podId, port })
   } catch (err) {
     ctx.log.debug({ podId: request.podId, port, err: messageOf(err) }, 'port-forward failed')
-    return `cannot forward port ${port} of pod sandbox ${request.podId}: ${failureText(err)}`
+    return failureText(err)
   }
   const { signal } = ctx
   await Promise.allSettled([pipeline(data, target, { signal }), pipeline(target, data, { signal })])
