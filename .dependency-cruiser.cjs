@@ -68,7 +68,7 @@ module.exports = {
     {
       name: 'plugins-see-their-port-only',
       severity: 'error',
-      from: { path: '^nri/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^nri/', pathNot: '(\\.test\\.ts$|^nri/testing/)' },
       to: {
         path: '^(cni|shim|cri|runtime)/',
         pathNot: '^runtime/(base/|model/|plugins/|oci/spec/types\\.ts$|engine(-config)?\\.ts$)',

@@ -32,8 +32,13 @@ export function fromResources(resources: LinuxResources): Message {
 
 /** What a plugin wants for a container that exists. Errors: `unimplemented` names what cannot be changed later. */
 export function toResources(message: Message): LinuxResources {
-  const { memory, cpu } = message
   refuseForUpdates(message)
+  return clientResources(message)
+}
+
+/** The part of it that clients can set, too. */
+export function clientResources(message: Message): LinuxResources {
+  const { memory, cpu } = message
   return {
     cpuPeriodUs: unwrap(cpu?.period, 'cpu.period') ?? 0,
     cpuQuotaUs: unwrap(cpu?.quota, 'cpu.quota') ?? 0,

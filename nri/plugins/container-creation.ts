@@ -3,6 +3,7 @@ import type { Adjustment, ContainerCreation, Plugins } from '#engine/plugins/plu
 import { type Adjustments, mergeAdjustment, noAdjustments, toMessage } from '../adjust/adjustments.ts'
 import { applyAdjustments } from '../adjust/apply-adjustments.ts'
 import { createOwners, type Owners } from '../adjust/owners.ts'
+import { clientResources } from '../convert/resources.ts'
 import { events } from '../session/events.ts'
 import { type CollectedUpdates, collectUpdates } from './collect-updates.ts'
 import type { HookDeps } from './hook-deps.ts'
@@ -57,9 +58,14 @@ async function askAll(
 }
 
 function adjust({ container, spec }: ContainerCreation, adjustments: Adjustments): Adjustment {
-  if (adjustments === noAdjustments) return { spec, cdiDevices: [] }
+  if (adjustments === noAdjustments) return { spec, cdiDevices: [], resources: undefined }
+  const { cdiDevices, resources } = adjustments
   try {
-    return { spec: applyAdjustments(spec, adjustments), cdiDevices: adjustments.cdiDevices }
+    return {
+      spec: applyAdjustments(spec, adjustments),
+      cdiDevices,
+      resources: Object.keys(resources).length > 0 ? clientResources(resources) : undefined,
+    }
   } catch (err) {
     throw withContext(`what NRI plugins want of container "${container.id}" cannot be done`, err)
   }

@@ -10,6 +10,7 @@ import { userMappings } from '../host/id-mappings.ts'
 import type { Container, ContainerConfig } from '../model/container.ts'
 import type { Image } from '../model/image.ts'
 import type { Owner, Pod } from '../model/pod.ts'
+import { mergeResources } from '../oci/merge-resources.ts'
 import type { PreparedBundle } from '../oci/prepare-bundle.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
@@ -32,11 +33,12 @@ export function createCreateContainer(deps: ContainerDeps, owner: Owner): Contai
   return async (ctx, { podId, config }) => {
     const pod = readyPod(deps, podId)
     const request = { name: containerName(pod.id, config.metadata), input: config }
-    return deps.makeOnce.make(ctx, request, () => {
+    return deps.makeOnce.make(ctx, request, making => {
       const image = imageOf(deps, config)
       const container = newContainer(deps, owner, { pod, image, config })
       const own = detached(ctx, containerLimits.createTimeoutMs)
-      return deps.locks.run(container.id, () => makeContainer(deps, own, { container, pod, image }))
+      making.begun(container.id)
+      return deps.locks.run(container.id, () => makeContainer(deps, own, { container, pod, image, making }))
     })
   }
 }
@@ -44,7 +46,7 @@ export function createCreateContainer(deps: ContainerDeps, owner: Owner): Contai
 async function makeContainer(
   deps: ContainerDeps,
   ctx: Ctx,
-  input: Omit<Creation, 'undo'>,
+  input: Omit<Creation, 'undo'> & { readonly making: Making<ContainerId> },
 ): Promise<ContainerId> {
   const undo = createUndoStack(ctx.log)
   const { container, pod } = input
@@ -71,6 +73,7 @@ async function makeContainer(
     await deps.plugins.containerCreated(ctx, deps.table.resolve(container.id))
     return container.id
   } catch (err) {
+    input.making.undoing()
     const stage = deps.table.get(container.id)?.stage ?? 'record'
     await undo.run() // what it cannot undo has no record any more: the next start sweeps it up
     throw withContext(
@@ -110,10 +113,18 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
     volumesPath: paths.volumes,
     targetPid: targetPid(deps, container),
     hasRecursiveReadOnlyMounts,
-    adjust: spec => {
+    adjust: async spec => {
       deps.table.setStage(container.id, 'plugins')
       undo.push('tell plugins', undoCtx => deps.plugins.containerAbandoned(undoCtx, container))
-      return deps.plugins.createContainer(ctx, { container, spec })
+      const adjustment = await deps.plugins.createContainer(ctx, { container, spec })
+      const { resources: changes } = adjustment
+      if (changes) {
+        await deps.table.update(container.id, current => ({
+          ...current,
+          resources: mergeResources(current.resources, changes),
+        }))
+      }
+      return adjustment
     },
   })
 }

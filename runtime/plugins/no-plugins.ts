@@ -11,7 +11,7 @@ export const noPlugins: Plugins = {
   podUpdated: nothing,
   stopPod: nothing,
   removePod: nothing,
-  createContainer: (_ctx, { spec }) => Promise.resolve({ spec, cdiDevices: [] }),
+  createContainer: (_ctx, { spec }) => Promise.resolve({ spec, cdiDevices: [], resources: undefined }),
   containerCreated: nothing,
   containerAbandoned: nothing,
   startContainer: nothing,

@@ -71,6 +71,8 @@ export interface Adjustment {
   readonly spec: Spec
   /** CDI devices to add to it, by their full names. */
   readonly cdiDevices: readonly string[]
+  /** Limits in it that plugins have set, as far as clients can know of them; undefined if there are none. */
+  readonly resources: LinuxResources | undefined
 }
 
 /** What plugins may know and do. */

@@ -173,7 +173,7 @@ async function makeBundle(
       volumesPath: join(bundlePath, 'volumes'),
       targetPid: change.targetPid,
       hasRecursiveReadOnlyMounts: true,
-      adjust: spec => Promise.resolve({ spec, cdiDevices: [] }),
+      adjust: spec => Promise.resolve({ spec, cdiDevices: [], resources: undefined }),
     },
   )
   change.prepared?.(bundle)
