@@ -16,6 +16,7 @@ import { createJournal, type Journal } from './events/journal.ts'
 import { gatherHostFacts, type HostFacts } from './host/host-facts.ts'
 import type { Owner } from './model/pod.ts'
 import { nodeOperations } from './node/node-status.ts'
+import { loadApparmorProfile } from './oci/load-apparmor-profile.ts'
 import { createPluginHost } from './plugin-host.ts'
 import type { Plugins } from './plugins/plugins.ts'
 import { podOperations } from './pods/pod-operations.ts'
@@ -65,6 +66,7 @@ export function createEngineService(deps: EngineDeps): EngineService {
       const facts = await gatherHostFacts({ cgroupDriver: config.cgroupDriver })
       const parts = createEngineParts({ config, paths, host, facts, clock, ids, log, plugins: deps.plugins })
       const tables = { pods: parts.pods.table, containers: parts.containers.table }
+      await loadApparmorProfile(ctx, { programs: host, facts })
       running = { parts, facts, journal: createJournal({ ...tables, clock, log }) }
       await startParts(ctx, parts)
       await deps.plugins.start(ctx, createPluginHost(parts, config.programsDir))

@@ -98,6 +98,13 @@ describe('the control groups of a machine', () => {
     )
   })
 
+  it('cannot be driven by a systemd without a v1 hierarchy of its own', async () => {
+    await assert.rejects(
+      detect([legacy('memory', 'memory')], { driver: 'systemd', hasSystemd: true }),
+      err => isKind(err, 'failed-precondition') && err.message.includes('name=systemd'),
+    )
+  })
+
   it('are an error when there are none', async () => {
     await assert.rejects(detect(['22 1 0:20 / / rw - ext4 /dev/vda rw']), err =>
       isKind(err, 'failed-precondition'),

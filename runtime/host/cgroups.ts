@@ -33,12 +33,21 @@ export async function detectCgroups(detection: CgroupDetection): Promise<CgroupL
   const mounts = await readMounts(detection.mountinfoPath)
   const hasSystemd = await pathExists(detection.systemdPath ?? '/run/systemd/system')
   if (detection.driver === 'systemd' && !hasSystemd) {
-    throw new RuntimeError('failed-precondition', 'cgroup driver is systemd, but systemd does not run here')
+    throw new RuntimeError(
+      'failed-precondition',
+      'cgroupDriver is systemd, but systemd does not run on this node: set it to cgroupfs or auto',
+    )
   }
   const unified = mounts.find(mount => mount.fileSystem === 'cgroup2')?.mountPoint
   const legacy = legacyControllers(mounts)
   if (Object.keys(legacy).length > 0) {
     const driver = detection.driver === 'auto' ? 'cgroupfs' : detection.driver
+    if (driver === 'systemd' && legacy['name=systemd'] === undefined) {
+      throw new RuntimeError(
+        'failed-precondition',
+        'cgroupDriver is systemd, but its cgroup v1 hierarchy (name=systemd) is not mounted: set it to cgroupfs or auto',
+      )
+    }
     const memory = legacy.memory
     const hasSwapAccounting =
       memory !== undefined && (await pathExists(`${memory}/memory.memsw.limit_in_bytes`))

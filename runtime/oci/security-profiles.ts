@@ -3,13 +3,12 @@ import { RuntimeError } from '#base/errors'
 import { readFileIfExists } from '#base/files'
 import type { HostFacts } from '../host/host-facts.ts'
 import type { ContainerSecurity } from '../model/container.ts'
+import { defaultApparmorProfile } from './apparmor-profile.ts'
 import { parseSeccompProfile } from './spec/parse-seccomp-profile.ts'
 import type { SeccompProfile } from './spec/seccomp-profile.ts'
 
 const limits = { profileBytes: 1024 * 1024, loadedProfilesBytes: 1024 * 1024 } as const
 const loadedProfilesPath = '/sys/kernel/security/apparmor/profiles'
-/** Profile that `runtime-default` stands for, where the node's set-up has loaded one of that name. */
-const defaultApparmorProfile = 'lighter-default'
 
 /**
  * The seccomp profile file that a container names; undefined if it names none or is privileged.
