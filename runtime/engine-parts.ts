@@ -136,7 +136,10 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     pods,
     names: createNames('container', id => table.get(id)?.phase ?? 'unknown'),
     locks: createKeyedLock(),
-    makeOnce: createMakeOnce<ContainerId>('container'),
+    makeOnce: createMakeOnce<ContainerId>({
+      what: 'container',
+      stageOf: id => table.get(id)?.stage ?? '',
+    }),
     host,
     shims,
     supervisor,
@@ -179,7 +182,7 @@ function createPodParts(
     table,
     names: createNames('pod sandbox', id => table.get(id)?.phase ?? 'unknown'),
     locks,
-    makeOnce: createMakeOnce<PodId>('pod sandbox'),
+    makeOnce: createMakeOnce<PodId>({ what: 'pod sandbox', stageOf: id => table.get(id)?.stage ?? '' }),
     host,
     network,
     janitor: createNetworkJanitor({

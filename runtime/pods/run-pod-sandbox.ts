@@ -9,6 +9,7 @@ import type { PodOperations } from '../engine.ts'
 import { podHostname } from '../host/hostname.ts'
 import { userMappings } from '../host/id-mappings.ts'
 import type { Owner, Pod, PodConfig } from '../model/pod.ts'
+import type { Making } from '../state/make-once.ts'
 import { nextPodPhase } from '../state/pod-machine.ts'
 import { type PodDeps, podLimits } from './pod-deps.ts'
 import { writePodFiles, writePodHosts } from './pod-files.ts'
@@ -35,15 +36,20 @@ export function createRunPodSandbox(deps: PodDeps, owner: Owner): PodOperations[
     await deps.requireRuntimeHandler(ctx, input.runtimeHandler)
     if (userMappings(input.config.namespaces)) await requireUserNamespaces(deps, ctx, input)
     const request = { name: podName(input.config.metadata), input }
-    return deps.makeOnce.make(ctx, request, () => {
+    return deps.makeOnce.make(ctx, request, making => {
       const pod = newPod(deps, owner, input)
       const own = detached(ctx, podLimits.runTimeoutMs)
-      return deps.locks.run(pod.id, () => makePod(deps, own, pod))
+      making.begun(pod.id)
+      return deps.locks.run(pod.id, () => makePod(deps, own, { pod, making }))
     })
   }
 }
 
-async function makePod(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<PodId> {
+async function makePod(
+  deps: PodDeps,
+  ctx: Ctx,
+  { pod, making }: { readonly pod: Pod; readonly making: Making<PodId> },
+): Promise<PodId> {
   const undo = createUndoStack(ctx.log)
   try {
     const name = podName(pod.config.metadata)
@@ -70,6 +76,7 @@ async function makePod(deps: PodDeps, ctx: Ctx, pod: Pod): Promise<PodId> {
     undo.commit()
     return pod.id
   } catch (err) {
+    making.undoing()
     const stage = deps.table.get(pod.id)?.stage ?? 'record'
     await undoAll(deps, pod, undo)
     throw withContext(`cannot run pod sandbox "${pod.config.metadata.name}" (${stage})`, err)
@@ -153,6 +160,10 @@ function checkInput(deps: PodDeps, { config, runtimeHandler }: RunPodInput): voi
 
 function checkNamespaces({ metadata, namespaces }: PodConfig): void {
   const pod = `pod "${metadata.namespace}/${metadata.name}"`
+  const userMode = namespaces.user?.mode ?? 'node'
+  if (userMode !== 'pod' && userMode !== 'node') {
+    throw new RuntimeError('invalid-argument', `${pod}: user namespace mode ${userMode} is not for a pod`)
+  }
   const mappings = userMappings(namespaces)
   if (mappings) checkMappings(pod, mappings)
   for (const kind of ['network', 'ipc'] as const) {

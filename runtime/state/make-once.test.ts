@@ -3,7 +3,7 @@ import test from 'node:test'
 import type { Ctx } from '#base/context'
 import { isKind } from '#base/errors'
 import { silentLog } from '#base/log'
-import { createMakeOnce } from './make-once.ts'
+import { createMakeOnce, type Making } from './make-once.ts'
 import { createNames } from './names.ts'
 
 function caller(): { ctx: Ctx; leave: () => void } {
@@ -29,11 +29,12 @@ function gate(): { work: () => Promise<string>; open: (id: string) => void; runs
   return { work, open, runs: () => count }
 }
 
+const pods = { what: 'pod sandbox', stageOf: (id: string) => `stage of ${id}` }
 const request = { name: 'web', input: { labels: { a: '1', b: '2' } } }
 const sameInOtherOrder = { name: 'web', input: { labels: { b: '2', a: '1' } } }
 
 test('an identical retry joins the running operation', async () => {
-  const once = createMakeOnce<string>('pod sandbox')
+  const once = createMakeOnce<string>(pods)
   const { work, open, runs } = gate()
   const first = once.make(caller().ctx, request, work)
   const second = once.make(caller().ctx, sameInOtherOrder, work)
@@ -43,7 +44,7 @@ test('an identical retry joins the running operation', async () => {
 })
 
 test('a retry with another config is refused while the operation runs', async () => {
-  const once = createMakeOnce<string>('pod sandbox')
+  const once = createMakeOnce<string>(pods)
   const { work, open } = gate()
   const first = once.make(caller().ctx, request, work)
   await assert.rejects(once.make(caller().ctx, { name: 'web', input: {} }, work), err =>
@@ -54,7 +55,7 @@ test('a retry with another config is refused while the operation runs', async ()
 })
 
 test('what was finished after its caller had left goes to the identical retry, once', async () => {
-  const once = createMakeOnce<string>('pod sandbox')
+  const once = createMakeOnce<string>(pods)
   const { work, open } = gate()
   const { ctx, leave } = caller()
   const first = once.make(ctx, request, work)
@@ -67,18 +68,91 @@ test('what was finished after its caller had left goes to the identical retry, o
 })
 
 test('a withdrawn object is not handed out', async () => {
-  const once = createMakeOnce<string>('pod sandbox')
+  const once = createMakeOnce<string>(pods)
   once.offer(request, 'id-1')
   once.withdraw('id-1')
   assert.equal(await once.make(caller().ctx, request, () => Promise.resolve('id-2')), 'id-2')
 })
 
 test('a failure reaches everybody who waits, and the next call starts afresh', async () => {
-  const once = createMakeOnce<string>('pod sandbox')
+  const once = createMakeOnce<string>(pods)
   const fail = (): Promise<string> => Promise.reject(new Error('no network'))
   const both = [once.make(caller().ctx, request, fail), once.make(caller().ctx, request, fail)]
   for (const one of both) await assert.rejects(one, /no network/)
   assert.equal(await once.make(caller().ctx, request, () => Promise.resolve('id-1')), 'id-1')
+})
+
+test('who gives up is told that the work goes on, and what it is at', async () => {
+  const once = createMakeOnce<string>(pods)
+  const { work, open } = gate()
+  const { ctx, leave } = caller()
+  const first = once.make(ctx, request, making => {
+    making.begun('id-1')
+    return work()
+  })
+  leave()
+  await assert.rejects(
+    first,
+    err =>
+      isKind(err, 'cancelled') &&
+      err.message === 'pod sandbox "web" is still being made (stage of id-1): cancelled',
+  )
+  open('id-1')
+})
+
+test('a call that was given up before it began makes nothing', async () => {
+  const once = createMakeOnce<string>(pods)
+  const { work, runs } = gate()
+  const { ctx, leave } = caller()
+  leave()
+  await assert.rejects(once.make(ctx, request, work), err => isKind(err, 'cancelled'))
+  assert.equal(runs(), 0)
+})
+
+test('a retry that comes while a failure is undone waits for that and starts afresh', async () => {
+  const once = createMakeOnce<string>(pods)
+  let finishUndo: () => void = () => undefined
+  const undone = new Promise<void>(resolve => {
+    finishUndo = resolve
+  })
+  const failing = async (making: Making<string>): Promise<string> => {
+    await Promise.resolve()
+    making.undoing()
+    await undone
+    throw new Error('no network')
+  }
+  const first = once.make(caller().ctx, request, failing)
+  const early = once.make(caller().ctx, request, failing)
+  const failed = Promise.all([first, early].map(one => assert.rejects(one, /no network/)))
+  await new Promise(resolve => setImmediate(resolve))
+  const { work, open, runs } = gate()
+  const late = [request, { name: 'web', input: {} }].map(one => once.make(caller().ctx, one, work))
+  const { ctx, leave } = caller()
+  const impatient = once.make(ctx, request, work)
+  leave()
+  await assert.rejects(impatient, err => isKind(err, 'cancelled'))
+  assert.equal(runs(), 0)
+  finishUndo()
+  await failed
+  open('id-2')
+  // The first of them is under way now; what the other one asks for is something else.
+  const [same, other] = late
+  assert.equal(await same, 'id-2')
+  await assert.rejects(Promise.resolve(other), err => isKind(err, 'already-exists'))
+  assert.equal(runs(), 1)
+})
+
+test('retries are counted by what became of them', async () => {
+  const once = createMakeOnce<string>(pods)
+  const { work, open } = gate()
+  const { ctx, leave } = caller()
+  const calls = [ctx, caller().ctx, caller().ctx].map(each => once.make(each, request, work))
+  open('id-1')
+  await Promise.all(calls)
+  once.offer(request, 'id-1')
+  await once.make(caller().ctx, request, work)
+  leave()
+  assert.deepEqual({ ...once.counts }, { joined: 2, adopted: 1 })
 })
 
 test('a taken name is refused and its holder described; only the holder releases it', () => {

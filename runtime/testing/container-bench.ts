@@ -64,7 +64,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
     pods,
     names: createNames('container', () => ''),
     locks: createKeyedLock(),
-    makeOnce: createMakeOnce('container'),
+    makeOnce: createMakeOnce({ what: 'container', stageOf: id => table.get(id)?.stage ?? '' }),
     host,
     shims,
     supervisor,

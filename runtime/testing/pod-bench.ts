@@ -52,7 +52,7 @@ export async function createPodBench(): Promise<PodBench> {
     table,
     names: createNames('pod sandbox', id => table.get(id)?.phase ?? ''),
     locks,
-    makeOnce: createMakeOnce<PodId>('pod sandbox'),
+    makeOnce: createMakeOnce<PodId>({ what: 'pod sandbox', stageOf: id => table.get(id)?.stage ?? '' }),
     host,
     network,
     janitor,
