@@ -143,7 +143,7 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     host,
     shims,
     supervisor,
-    execs: createExecs({ bundles: { writeProcess: writeExecProcess }, shims, paths, ids }),
+    execs: createExecs({ writeProcess: writeExecProcess, shims, paths, ids }),
     images,
     bundles: {
       prepare: (ctx, bundle) =>
@@ -152,7 +152,6 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
           { facts, host, handlerOptions: name => runtimes.options(name), cdiDevices },
           bundle,
         ),
-      writeProcess: writeExecProcess,
       plannedResources: update => plannedResources(facts, update),
       updateResources: update => updateBundle(facts, update),
     },

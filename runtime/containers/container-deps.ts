@@ -44,16 +44,9 @@ export interface ContainerDeps {
   readonly log: Log
 }
 
-/** Writes bundles and process files (runtime/oci). */
+/** Writes bundles (runtime/oci). */
 export interface Bundles {
   prepare(ctx: Ctx, input: BundleInput): Promise<PreparedBundle>
-  /** Writes the process.json of an exec: the container's own process with another command. */
-  writeProcess(input: {
-    readonly bundlePath: string
-    readonly path: string
-    readonly command: readonly string[]
-    readonly hasTty: boolean
-  }): Promise<void>
   /** What updateResources would put into the bundle. */
   plannedResources(update: BundleUpdate): Promise<ResourcesSpec>
   /** Puts other limits into the bundle of a container. */

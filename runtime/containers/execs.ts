@@ -6,7 +6,6 @@ import type { Ids } from '#base/ids'
 import type { ExecSession, Shims } from '#shim/shim'
 import type { Container } from '../model/container.ts'
 import type { Paths } from '../state/paths.ts'
-import type { Bundles } from './container-deps.ts'
 import { createTurns } from './turns.ts'
 
 /**
@@ -44,7 +43,13 @@ export interface Execs {
 }
 
 export interface ExecsDeps {
-  readonly bundles: Pick<Bundles, 'writeProcess'>
+  /** Writes the process.json of a command: the container's own process with another command. */
+  readonly writeProcess: (input: {
+    readonly bundlePath: string
+    readonly path: string
+    readonly command: readonly string[]
+    readonly hasTty: boolean
+  }) => Promise<void>
   readonly shims: Pick<Shims, 'exec'>
   readonly paths: Pick<Paths, 'container'>
   readonly ids: Pick<Ids, 'token'>
@@ -94,7 +99,7 @@ async function launch(deps: ExecsDeps, ctx: Ctx, exec: ExecStart): Promise<ExecS
   const paths = deps.paths.container(container.id)
   const processPath = join(paths.directory, `exec-${execId}.json`)
   try {
-    await deps.bundles.writeProcess({ bundlePath: paths.bundle, path: processPath, command, hasTty })
+    await deps.writeProcess({ bundlePath: paths.bundle, path: processPath, command, hasTty })
     const spec = { execId, processPath, hasTty, hasStdin, isKilledOnClose: true, startTimeoutMs }
     return await deps.shims.exec(ctx, paths.socket, spec)
   } catch (err) {

@@ -69,7 +69,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
     shims,
     supervisor,
     execs: createExecs({
-      bundles: { writeProcess: () => Promise.resolve() },
+      writeProcess: () => Promise.resolve(),
       shims,
       paths,
       ids: createIds(),
@@ -77,7 +77,6 @@ export async function createContainerBench(): Promise<ContainerBench> {
     images: fakeImages(calls),
     bundles: {
       prepare: () => Promise.reject(new Error('not in this test')),
-      writeProcess: () => Promise.resolve(),
       plannedResources: () => Promise.resolve({ devices: [] }),
       updateResources: ({ bundlePath }) => Promise.resolve(void calls.push(`update bundle ${bundlePath}`)),
     },

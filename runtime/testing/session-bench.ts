@@ -48,7 +48,7 @@ export async function startSessionBench(
     }),
   }
   const execs = createExecs({
-    bundles: { writeProcess: writeExecProcess },
+    writeProcess: writeExecProcess,
     shims,
     paths,
     ids: createIds(),
