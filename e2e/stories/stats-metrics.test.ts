@@ -29,7 +29,7 @@ async function metricsOf(s: Story): Promise<Find> {
       .map(({ labelValues, value }) => {
         const keys = descriptors.find(descriptor => descriptor.name === name)?.labelKeys ?? []
         assert.equal(labelValues?.length, keys.length, name)
-        const labels = Object.fromEntries(keys.map((key, index) => [key, labelValues?.[index] ?? '']))
+        const labels = Object.fromEntries(keys.map((key, index) => [key, labelValues[index] ?? '']))
         return { labels, value: number(value) ?? Number.NaN }
       })
 }

@@ -88,7 +88,7 @@ test(
     const id = await s.run(pod, { shell: 'sleep 1000 & sleep 1000 & wait' })
     const idle = await eventually('both sleepers are there', async () => {
       const found = await stats()
-      return number(found?.process?.processCount) === 3 ? found : undefined
+      return found && number(found.process?.processCount) === 3 ? found : undefined
     })
     assert.deepEqual(
       idle.containers?.map(found => found.attributes?.id),
@@ -116,7 +116,7 @@ test(
       const linux = await eventually('the pod has used the CPU', async () => {
         const { stats } = await s.cri.client.call(rpc.ListPodSandboxStats, { filter: { id } })
         const found = stats[0]?.linux
-        return (number(found?.cpu?.usageCoreNanoSeconds) ?? 0) > 100_000_000 ? found : undefined
+        return found && (number(found.cpu?.usageCoreNanoSeconds) ?? 0) > 100_000_000 ? found : undefined
       })
       const [inner] = linux.containers ?? []
       assert.equal(inner?.attributes?.id, container)

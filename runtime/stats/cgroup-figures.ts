@@ -20,8 +20,13 @@ export function cgroupFiles(
   // Pressure is not a controller. It is measured on the v2 hierarchy only, which hybrid machines have, too.
   const roots = layout.unified === undefined ? {} : { pressure: layout.unified }
   const all = { ...layout, controllers: { ...layout.controllers, ...roots } }
+  const directories = new Map<string, string | undefined>()
   return (controller, name) => {
-    const directory = cgroupsPath === '' ? undefined : cgroupDirectory(all, cgroupsPath, controller)
+    if (cgroupsPath === '') return Promise.resolve('')
+    if (!directories.has(controller)) {
+      directories.set(controller, cgroupDirectory(all, cgroupsPath, controller))
+    }
+    const directory = directories.get(controller)
     return directory === undefined ? Promise.resolve('') : read(`${directory}/${name}`)
   }
 }

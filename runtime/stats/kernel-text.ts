@@ -45,9 +45,13 @@ export function parsePressure(text: string): Pressure | undefined {
   return { some, full: pressureLine(text, 'full') ?? { avg10: 0, avg60: 0, avg300: 0, totalUs: 0 } }
 }
 
+const pressureLines = {
+  some: /^some avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)$/m,
+  full: /^full avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)$/m,
+} as const
+
 function pressureLine(text: string, kind: 'some' | 'full'): PressureLine | undefined {
-  const line = text.split('\n').find(candidate => candidate.startsWith(`${kind} `))
-  const match = /avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)/.exec(line ?? '')
+  const match = pressureLines[kind].exec(text)
   if (!match) return undefined
   const [, avg10, avg60, avg300, total] = match
   return { avg10: Number(avg10), avg60: Number(avg60), avg300: Number(avg300), totalUs: Number(total) }

@@ -2,7 +2,7 @@ import type { Clock } from '#base/clock'
 import { createLimiter } from '#base/locks'
 import type { CgroupLayout } from '../host/cgroups.ts'
 import type { CgroupStats } from '../model/stats.ts'
-import { cgroupFiles, readCgroupFigures } from './cgroup-figures.ts'
+import { cgroupFiles, type ReadCgroupFile, readCgroupFigures } from './cgroup-figures.ts'
 import type { KeptFiles, TextFiles } from './text-files.ts'
 
 export const sampleLimits = {
@@ -32,6 +32,7 @@ export interface SamplerDeps {
 interface Entry {
   readonly cgroupsPath: string
   readonly files: KeptFiles
+  readonly read: ReadCgroupFile
   askedAtNs: bigint
   stats: Promise<CgroupStats>
 }
@@ -40,10 +41,9 @@ export function createSampler(deps: SamplerDeps): Sampler {
   const limiter = createLimiter(sampleLimits.atOnce)
   const entries = new Map<string, Entry>()
 
-  function look(cgroupsPath: string, files: KeptFiles, before?: Promise<CgroupStats>): Promise<CgroupStats> {
+  function look(read: ReadCgroupFile, before?: Promise<CgroupStats>): Promise<CgroupStats> {
     return limiter.run(async () => {
       const timestampNs = deps.clock.now()
-      const read = cgroupFiles(deps.layout, cgroupsPath, path => files.read(path))
       const figures = await readCgroupFigures(deps.layout, read)
       const last = await before?.catch(() => undefined)
       const usageNanoCores = nanoCores(last, timestampNs, figures.cpu.usageNs)
@@ -58,8 +58,8 @@ export function createSampler(deps: SamplerDeps): Sampler {
 
   function begin(key: string, cgroupsPath: string): Entry {
     const files = deps.files.keep()
-    const stats = look(cgroupsPath, files)
-    const entry = { cgroupsPath, files, askedAtNs: deps.clock.now(), stats }
+    const read = cgroupFiles(deps.layout, cgroupsPath, path => files.read(path))
+    const entry = { cgroupsPath, files, read, askedAtNs: deps.clock.now(), stats: look(read) }
     entries.set(key, entry)
     return entry
   }
@@ -76,8 +76,8 @@ export function createSampler(deps: SamplerDeps): Sampler {
       entry.askedAtNs = deps.clock.now()
       // One after the other: the same files are read.
       entry.stats = before.then(
-        () => look(cgroupsPath, entry.files, before),
-        () => look(cgroupsPath, entry.files),
+        () => look(entry.read, before),
+        () => look(entry.read),
       )
       return entry.stats
     },

@@ -34,35 +34,15 @@ export interface KeptFiles {
 const absent = new Set(['ENOENT', 'ENODEV', 'ESRCH', 'ENOTSUP', 'EOPNOTSUPP'])
 
 export function createTextFiles(limitsPath = '/proc/self/limits'): TextFiles {
-  const buffers: Buffer[] = []
+  const reader = createReader()
   const room = { left: 0 }
   const measured = readRoom(limitsPath).then(found => {
     room.left += found
   })
-  const files: TextFiles = {
-    async read(path) {
-      const fd = await openIfExists(path)
-      if (fd === undefined) return ''
-      try {
-        return (await readText(fd, path, buffers)) ?? ''
-      } finally {
-        closeQuietly(fd)
-      }
-    },
-    keep() {
-      const kept = createKeptFiles({ files, room, buffers })
-      return {
-        async read(path) {
-          await measured
-          return kept.read(path)
-        },
-        close: () => {
-          kept.close()
-        },
-      }
-    },
+  return {
+    read: path => readOnce(reader, path),
+    keep: () => createKeptFiles({ reader, room, measured }),
   }
-  return files
 }
 
 async function readRoom(limitsPath: string): Promise<number> {
@@ -71,12 +51,14 @@ async function readRoom(limitsPath: string): Promise<number> {
 }
 
 interface Keeping {
-  readonly files: TextFiles
+  readonly reader: Reader
+  /** Descriptors that may still be kept. */
   readonly room: { left: number }
-  readonly buffers: Buffer[]
+  /** Settles when room is known. */
+  readonly measured: Promise<void>
 }
 
-function createKeptFiles({ files, room, buffers }: Keeping): KeptFiles {
+function createKeptFiles({ reader, room, measured }: Keeping): KeptFiles {
   const open = new Map<string, number>()
   let reading = 0
   let isClosed = false
@@ -86,44 +68,53 @@ function createKeptFiles({ files, room, buffers }: Keeping): KeptFiles {
     room.left++
     closeQuietly(fd)
   }
-  function closeAll(): void {
-    for (const [path, fd] of open) forget(path, fd)
+  function done(): void {
+    reading--
+    if (isClosed && reading === 0) for (const [path, fd] of open) forget(path, fd)
   }
-  async function descriptor(path: string): Promise<number | undefined> {
-    const known = open.get(path)
-    if (known !== undefined) return known
+  /** One system call and one promise: this is what most of the work consists of. */
+  async function readKept(path: string, fd: number): Promise<string> {
+    const text = await reader.text(fd, path)
+    if (text === undefined) forget(path, fd)
+    return text ?? ''
+  }
+  async function readNew(path: string): Promise<string> {
+    await measured
+    if (isClosed || room.left <= 0) return readOnce(reader, path)
     room.left--
     const fd = await openIfExists(path).catch((err: unknown) => {
       room.left++
       throw err
     })
-    if (fd === undefined) room.left++
-    else open.set(path, fd)
-    return fd
-  }
-  async function look(path: string): Promise<string> {
-    if (isClosed || (room.left <= 0 && !open.has(path))) return files.read(path)
-    const fd = await descriptor(path)
-    if (fd === undefined) return ''
-    const text = await readText(fd, path, buffers)
-    if (text === undefined) forget(path, fd)
-    return text ?? ''
+    if (fd === undefined) {
+      room.left++
+      return ''
+    }
+    open.set(path, fd)
+    return readKept(path, fd)
   }
 
   return {
-    async read(path) {
+    read(path) {
       reading++
-      try {
-        return await look(path)
-      } finally {
-        reading--
-        if (isClosed && reading === 0) closeAll()
-      }
+      const fd = open.get(path)
+      return (fd === undefined ? readNew(path) : readKept(path, fd)).finally(done)
     },
     close() {
       isClosed = true
-      if (reading === 0) closeAll()
+      reading++
+      done()
     },
+  }
+}
+
+async function readOnce(reader: Reader, path: string): Promise<string> {
+  const fd = await openIfExists(path)
+  if (fd === undefined) return ''
+  try {
+    return (await reader.text(fd, path)) ?? ''
+  } finally {
+    closeQuietly(fd)
   }
 }
 
@@ -137,31 +128,40 @@ function openIfExists(path: string): Promise<number | undefined> {
   })
 }
 
-/** undefined when what the file tells about is gone. Ends at fileLimits.fileBytes. */
-async function readText(fd: number, path: string, buffers: Buffer[]): Promise<string | undefined> {
-  const buffer = buffers.pop() ?? Buffer.allocUnsafe(fileLimits.bufferBytes)
-  try {
-    let text = ''
-    for (;;) {
-      const size = await readAt(fd, buffer, text.length)
-      text += buffer.toString('latin1', 0, size)
-      if (size < buffer.length || text.length >= fileLimits.fileBytes) return text
-    }
-  } catch (err) {
-    if (absent.has(errnoOf(err) ?? '')) return undefined
-    throw fileError(`cannot read ${path}`, err)
-  } finally {
-    if (buffers.length < fileLimits.buffers) buffers.push(buffer)
-  }
+interface Reader {
+  /** From the beginning; undefined when what the file tells about is gone. Ends at fileLimits.fileBytes. */
+  text(fd: number, path: string): Promise<string | undefined>
 }
 
-function readAt(fd: number, buffer: Buffer, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    read(fd, buffer, 0, buffer.length, position, (err, size) => {
-      if (err) reject(err)
-      else resolve(size)
-    })
-  })
+function createReader(): Reader {
+  const buffers: Buffer[] = []
+  return {
+    text: (fd, path) =>
+      new Promise((resolve, reject) => {
+        const buffer = buffers.pop() ?? Buffer.allocUnsafe(fileLimits.bufferBytes)
+        const give = () => {
+          if (buffers.length < fileLimits.buffers) buffers.push(buffer)
+        }
+        const next = (before: string) => {
+          read(fd, buffer, 0, buffer.length, before.length, (err, size) => {
+            if (err) {
+              give()
+              if (absent.has(errnoOf(err) ?? '')) resolve(undefined)
+              else reject(fileError(`cannot read ${path}`, err))
+              return
+            }
+            const text = before + buffer.toString('latin1', 0, size)
+            if (size === buffer.length && text.length < fileLimits.fileBytes) {
+              next(text)
+              return
+            }
+            give()
+            resolve(text)
+          })
+        }
+        next('')
+      }),
+  }
 }
 
 /** Nothing was written to it: closing cannot lose anything. */
