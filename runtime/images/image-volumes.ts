@@ -20,7 +20,7 @@ export async function mountImageVolume(
   { volume, layers }: LayeredVolume,
 ): Promise<void> {
   const { target, subPath, options, idMappings } = volume
-  // A single layer would be mounted as it is, whiteouts included.
+  // A single layer would be mounted as it is, with the whiteouts at its top.
   const stack =
     layers.length === 1 && layers[0] !== emptySnapshotName ? [...layers, emptySnapshotName] : layers
   try {

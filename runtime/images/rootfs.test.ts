@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { access, lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
@@ -25,6 +25,11 @@ after(async () => {
 })
 
 afterEach(async () => {
+  const mounted = await readdir(targets)
+  await bench.host.unmount(
+    bench.ctx,
+    mounted.map(name => join(targets, name)),
+  )
   for (const key of await bench.store.rootfs.keys()) {
     await bench.store.rootfs.remove(bench.ctx, { key: parseContainerId(key), target: join(targets, key) })
   }
@@ -111,6 +116,77 @@ test('an image that is removed while in use leaves its layers to the container',
   assert.deepEqual(await next.rootfs.keys(), [key])
   await next.rootfs.remove(bench.ctx, { key, target })
   assert.deepEqual(await bench.leftovers(), [])
+})
+
+test('an image volume holds its layers, also after a restart and without its image', async () => {
+  const data = makeImage({ layers: [[{ name: 'data/file', content: 'data' }, { name: '.wh.gone' }]] })
+  const imageId = await pulled()
+  const volumeId = await pulled(data, 'data')
+  const key = ids.containerId()
+  const target = join(targets, key)
+  const volume = join(targets, `${key}-volume`)
+  await mkdir(target)
+  await bench.store.rootfs.prepare(bench.ctx, {
+    key,
+    imageId,
+    target,
+    idMappings: undefined,
+    volumes: [{ imageId: volumeId, target: volume, subPath: 'data', options: [], idMappings: undefined }],
+  })
+  assert.deepEqual(await readdir(volume), ['file'])
+  await assert.rejects(writeFile(join(volume, 'new'), ''), { code: 'EROFS' })
+  await bench.store.remove(bench.ctx, volumeId)
+  const next = await bench.restart()
+  assert.equal(await layerDirectories(), 3)
+  await next.remove(bench.ctx, imageId)
+  assert.equal(await layerDirectories(), 3)
+  await bench.host.unmount(bench.ctx, [volume])
+  await next.rootfs.remove(bench.ctx, { key, target })
+  assert.deepEqual(await bench.leftovers(), [])
+})
+
+test('a volume that cannot be mounted leaves nothing of the root file system and of the other volumes', async () => {
+  const imageId = await pulled()
+  const key = ids.containerId()
+  const target = join(targets, key)
+  await mkdir(target)
+  const volume = (name: string, subPath: string) => ({
+    ...{ imageId, subPath, options: [], idMappings: undefined },
+    target: join(targets, `${key}-${name}`),
+  })
+  const volumes = [volume('good', 'etc'), volume('bad', 'none')]
+  await assert.rejects(
+    bench.store.rootfs.prepare(bench.ctx, { key, imageId, target, idMappings: undefined, volumes }),
+    { kind: 'not-found', message: /sub path none/ },
+  )
+  assert.equal(await isMounted(target), false)
+  assert.deepEqual(await readdir(bench.store.rootfs.mountpoint), [])
+  assert.deepEqual(
+    (await readdir(targets)).filter(name => name.startsWith(key)),
+    [],
+  )
+})
+
+test('with id mappings the root file system belongs to the mapped ids, on disk, too', async () => {
+  const owned = makeImage({ layers: [[{ name: 'owned', content: 'x', uid: 5, gid: 6 }]] })
+  const imageId = await pulled(owned, 'owned')
+  const key = ids.containerId()
+  const target = join(targets, key)
+  await mkdir(target)
+  const idMappings = {
+    uids: [{ containerId: 0, hostId: 70_000, length: 100 }],
+    gids: [{ containerId: 0, hostId: 80_000, length: 100 }],
+  }
+  await bench.store.rootfs.prepare(bench.ctx, { key, imageId, target, idMappings, volumes: [] })
+  const owner = async (path: string) => {
+    const { uid, gid } = await stat(path)
+    return [uid, gid]
+  }
+  assert.deepEqual(await owner(join(target, 'owned')), [70_005, 80_006])
+  assert.deepEqual(await owner(target), [70_000, 80_000])
+  await writeFile(join(target, 'owned'), 'changed')
+  assert.deepEqual(await owner(join(bench.store.rootfs.mountpoint, key, 'upper', 'owned')), [70_005, 80_006])
+  await bench.store.rootfs.remove(bench.ctx, { key, target })
 })
 
 test('removing an image keeps the layers that another one has', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import test, { type TestContext } from 'node:test'
 import { type ErrorKind, isKind, RuntimeError } from '#base/errors'
-import type { NamespaceMode } from '../model/linux.ts'
+import type { NamespaceMode, UserNamespace } from '../model/linux.ts'
 import type { PodConfig } from '../model/pod.ts'
 import { testCtx } from '../testing/container-bench.ts'
 import { createPodBench, type PodBench } from '../testing/pod-bench.ts'
@@ -26,6 +26,13 @@ function sharedPid(): PodConfig {
 function withNamespaces(changes: Partial<PodConfig['namespaces']>): PodConfig {
   const config = samplePodConfig()
   return { ...config, namespaces: { ...config.namespaces, ...changes } }
+}
+
+const idMapping = { hostId: 70_000, containerId: 0, length: 65_536 }
+
+function withUser(changes: Partial<UserNamespace>, others: Partial<PodConfig['namespaces']> = {}): PodConfig {
+  const user: UserNamespace = { mode: 'pod', uids: [idMapping], gids: [idMapping], ...changes }
+  return withNamespaces({ user, ...others })
 }
 
 function run(pods: PodBench, config: PodConfig): ReturnType<ReturnType<typeof createRunPodSandbox>> {
@@ -53,6 +60,30 @@ test('a pod that shares its PID namespace has a pause process in its own control
   const { pausePid } = pods.deps.table.resolve(id)
   assert.ok(pausePid !== undefined)
   assert.deepEqual(pods.host.processes.get(pausePid)?.cgroups, [`/cgroup/${id}`])
+})
+
+test('a pod with a user namespace has it pinned, and its files belong to the root inside', async t => {
+  const pods = await bench(t)
+  const id = await run(pods, withUser({}))
+  const paths = pods.deps.paths.pod(id)
+  assert.ok(pods.host.mounts.includes(paths.user))
+  for (const path of [paths.hosts, paths.hostname, paths.resolvConf]) {
+    const { uid, gid } = await stat(path)
+    assert.deepEqual({ uid, gid }, { uid: 70_000, gid: 70_000 }, path)
+  }
+  await createStopPodSandbox(pods.deps)(testCtx, id)
+  assert.deepEqual(pods.host.mounts, [])
+})
+
+test('a user namespace that the node cannot make is refused with the reason before anything is made', async t => {
+  const pods = await bench(t)
+  const userNamespaces = { problem: () => Promise.resolve('no idmapped mounts') }
+  const call = createRunPodSandbox({ ...pods.deps, userNamespaces }, 'k8s.io')
+  await assert.rejects(call(testCtx, { config: withUser({}), runtimeHandler: '' }), {
+    kind: 'failed-precondition',
+    message: /default\/web.*no idmapped mounts/,
+  })
+  assert.deepEqual(await pods.leftovers(), [])
 })
 
 test('in the namespaces of the host nothing is made and no network attached', async t => {
@@ -102,7 +133,18 @@ test('bad input is refused before anything is made', async t => {
   const cases: readonly (readonly [string, PodConfig, string, ErrorKind])[] = [
     ['unknown handler', samplePodConfig(), 'kata', 'not-found'],
     ['long hostname', samplePodConfig({ hostname: 'x'.repeat(65) }), '', 'invalid-argument'],
-    ['user namespace', withNamespaces({ user: { mode: 'pod', uids: [], gids: [] } }), '', 'unimplemented'],
+    ['no id mapping', withUser({ uids: [] }), '', 'invalid-argument'],
+    ['two id mappings', withUser({ gids: [idMapping, idMapping] }), '', 'invalid-argument'],
+    [
+      'a mapping without id 0',
+      withUser({ uids: [{ ...idMapping, containerId: 1 }] }),
+      '',
+      'invalid-argument',
+    ],
+    ['user namespace of a container', withUser({ mode: 'container' }), '', 'invalid-argument'],
+    ['user namespace of a target', withUser({ mode: 'target' }), '', 'invalid-argument'],
+    ["user namespace with the host's IPC", withUser({}, { ipc: 'node' }), '', 'invalid-argument'],
+    ["user namespace with the host's PIDs", withUser({}, { pid: 'node' }), '', 'invalid-argument'],
     ['network of a container', withNamespaces({ network: 'container' }), '', 'invalid-argument'],
     ['IPC of a target', withNamespaces({ ipc: 'target' }), '', 'invalid-argument'],
     ['PID namespace of a target', withNamespaces({ pid: 'target' }), '', 'invalid-argument'],

@@ -77,15 +77,7 @@ describe('the OCI spec of a container', () => {
     )
   })
 
-  const mapping = { hostId: 1, containerId: 0, length: 1 }
-  const userns = (mode: 'pod' | 'container' | 'target'): Parameters<typeof specInputWith>[0] => ({
-    security: { namespaces: { ...sampleNamespaces, user: { mode, uids: [mapping], gids: [mapping] } } },
-  })
   const unbuilt: readonly [string, Parameters<typeof specInputWith>[0]][] = [
-    ['image', { config: { mounts: [{ ...sampleMount, image: 'example.org/data' }] } }],
-    ['uidMappings', { config: { mounts: [{ ...sampleMount, uidMappings: [mapping] }] } }],
-    ['gidMappings', { config: { mounts: [{ ...sampleMount, gidMappings: [mapping] }] } }],
-    ['userns_options', userns('pod')],
     [
       'selinux_relabel',
       { config: { mounts: [{ ...sampleMount, isSelinuxRelabeled: true }] }, facts: { hasSelinux: true } },
@@ -100,12 +92,12 @@ describe('the OCI spec of a container', () => {
     })
   }
 
-  for (const mode of ['container', 'target'] as const) {
-    it(`is refused for the user namespace mode ${mode}`, () => {
-      assert.throws(
-        () => buildSpec(specInputWith(userns(mode))),
-        err => isKind(err, 'invalid-argument'),
-      )
-    })
-  }
+  it('names the user namespace of the pod with its mappings', () => {
+    const mapping = { hostId: 70_000, containerId: 0, length: 10 }
+    const user = { mode: 'pod', uids: [mapping], gids: [{ ...mapping, length: 20 }] } as const
+    const { linux } = buildSpec(specInputWith({ pod: { namespaces: { ...sampleNamespaces, user } } }))
+    assert.deepEqual(linux.uidMappings, [{ containerID: 0, hostID: 70_000, size: 10 }])
+    assert.deepEqual(linux.gidMappings, [{ containerID: 0, hostID: 70_000, size: 20 }])
+    assert.equal(buildSpec(sampleSpecInput).linux.uidMappings, undefined)
+  })
 })

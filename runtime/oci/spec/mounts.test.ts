@@ -6,6 +6,10 @@ import { sampleMount, sampleNamespaces, specInputWith } from '../testing/samples
 import { containerMounts, rootfsPropagation, withMountSources } from './mounts.ts'
 import type { MountSpec } from './types.ts'
 
+const mapping = { hostId: 70_000, containerId: 0, length: 65_536 }
+const user = { mode: 'pod', uids: [mapping], gids: [mapping] } as const
+const imageMount: Partial<ContainerMount> = { hostPath: '', image: 'example.org/data', isReadOnly: true }
+
 function mountsWith(...mounts: readonly ContainerMount[]): readonly MountSpec[] {
   return containerMounts(specInputWith({ config: { mounts } }))
 }
@@ -101,6 +105,15 @@ describe('mounts of a container', () => {
     { isRecursiveReadOnly: true },
     { isRecursiveReadOnly: true, isReadOnly: true, propagation: 'host-to-container' },
     { isRecursiveReadOnly: true, isReadOnly: true, propagation: 'bidirectional' },
+    { uidMappings: [mapping] },
+    { gidMappings: [mapping] },
+    { uidMappings: [mapping], gidMappings: [mapping], propagation: 'bidirectional' },
+    { imageSubPath: 'x' },
+    { ...imageMount, isReadOnly: false },
+    { ...imageMount, hostPath: '/x' },
+    { ...imageMount, propagation: 'host-to-container' },
+    { ...imageMount, imageSubPath: 'a\0' },
+    { ...imageMount, options: ['exec'] },
   ]
   for (const change of wrong) {
     it(`are refused for ${JSON.stringify(change)}`, () => {
@@ -110,6 +123,75 @@ describe('mounts of a container', () => {
       )
     })
   }
+
+  const prepared = '/bundle/volumes/0'
+  const ready: readonly [string, Partial<ContainerMount>, boolean, Pick<MountSpec, 'source' | 'options'>][] =
+    [
+      ['an image', imageMount, false, { source: prepared, options: ['rbind', 'rprivate', 'ro'] }],
+      [
+        'an image in a user namespace',
+        imageMount,
+        true,
+        { source: prepared, options: ['rbind', 'rprivate'] },
+      ],
+      [
+        'mapped ids',
+        {
+          uidMappings: [mapping],
+          gidMappings: [mapping],
+          isReadOnly: true,
+          propagation: 'host-to-container',
+        },
+        true,
+        { source: prepared, options: ['rbind', 'rslave'] },
+      ],
+      [
+        'options in a user namespace',
+        { options: ['nosuid'] },
+        true,
+        { source: prepared, options: ['rbind', 'rprivate'] },
+      ],
+      [
+        'nothing of that in a user namespace',
+        {},
+        true,
+        { source: '/srv/data', options: ['rbind', 'rprivate', 'rw'] },
+      ],
+    ]
+  for (const [name, change, hasUser, expected] of ready) {
+    it(`come ${expected.source === prepared ? 'prepared' : 'as they are'} with ${name}`, () => {
+      const mounts = [{ ...sampleMount, ...change }]
+      const pod = hasUser ? { namespaces: { ...sampleNamespaces, user } } : {}
+      const found = at(containerMounts(specInputWith({ config: { mounts }, pod })), '/data')
+      assert.deepEqual({ source: found?.source, options: found?.options }, expected)
+    })
+  }
+
+  it('do not share mounts out of a user namespace', () => {
+    const mounts = [{ ...sampleMount, propagation: 'bidirectional' } as const]
+    const pod = { namespaces: { ...sampleNamespaces, user } }
+    assert.throws(
+      () => containerMounts(specInputWith({ config: { mounts }, pod })),
+      err => isKind(err, 'invalid-argument') && err.message.includes('user namespace'),
+    )
+  })
+
+  it("take the host's /sys with its network into a user namespace, which cannot mount it", () => {
+    const namespaces = { ...sampleNamespaces, user, network: 'node' } as const
+    assert.equal(at(containerMounts(specInputWith({ pod: { namespaces } })), '/sys')?.type, 'bind')
+  })
+
+  it('cannot be so many that have to be prepared', () => {
+    const mounts = Array.from({ length: 257 }, (_, n) => ({
+      ...sampleMount,
+      ...imageMount,
+      containerPath: `/data-${String(n)}`,
+    }))
+    assert.throws(
+      () => mountsWith(...mounts),
+      err => isKind(err, 'invalid-argument') && err.message.includes('257'),
+    )
+  })
 
   it('cannot be recursively read-only where the node cannot do it', () => {
     const mounts = [{ ...sampleMount, isReadOnly: true, isRecursiveReadOnly: true }]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isKind } from '#base/errors'
-import type { NamespaceOptions } from '../../model/linux.ts'
+import type { NamespaceOptions, UserNamespace } from '../../model/linux.ts'
 import { sampleFacts, sampleNamespaces, specInputWith } from '../testing/samples.ts'
 import { containerNamespaces } from './namespaces.ts'
 import type { NamespaceSpec } from './types.ts'
@@ -31,6 +31,8 @@ const network = { type: 'network', path: '/pod/net' }
 const uts = { type: 'uts', path: '/pod/uts' }
 const ipc = { type: 'ipc', path: '/pod/ipc' }
 const ownPid = { type: 'pid' }
+const mapping = { hostId: 70_000, containerId: 0, length: 65_536 }
+const user: UserNamespace = { mode: 'pod', uids: [mapping], gids: [mapping] }
 
 describe('namespaces of a container', () => {
   const cases: readonly { readonly name: string; readonly test: Case; readonly expected: unknown }[] = [
@@ -61,6 +63,21 @@ describe('namespaces of a container', () => {
       expected: [mount, network, uts, ipc, { type: 'pid', path: '/proc/42/ns/pid' }],
     },
     {
+      name: "the pod's user namespace",
+      test: { pod: { user }, container: { user } },
+      expected: [mount, { type: 'user', path: '/pod/user' }, network, uts, ipc, ownPid],
+    },
+    {
+      name: "the pod's user namespace when the container does not say",
+      test: { pod: { user } },
+      expected: [mount, { type: 'user', path: '/pod/user' }, network, uts, ipc, ownPid],
+    },
+    {
+      name: 'no user namespace where neither asks for one',
+      test: { pod: { user: { ...user, mode: 'node' } }, container: { user: { ...user, mode: 'node' } } },
+      expected: [mount, network, uts, ipc, ownPid],
+    },
+    {
       name: 'an own cgroup namespace on cgroup v2',
       test: { cgroupVersion: 2 },
       expected: [mount, network, uts, ipc, ownPid, { type: 'cgroup' }],
@@ -82,6 +99,24 @@ describe('namespaces of a container', () => {
       assert.throws(
         () => namespacesOf({ container: { [kind]: 'node' } }),
         err => isKind(err, 'invalid-argument') && err.message.includes(kind),
+      )
+    })
+  }
+
+  const others: readonly [string, UserNamespace | undefined, UserNamespace][] = [
+    ['other host ids', user, { ...user, uids: [{ ...mapping, hostId: 1 }] }],
+    ['other lengths', user, { ...user, gids: [{ ...mapping, length: 1 }] }],
+    ['more mappings', user, { ...user, uids: [mapping, mapping] }],
+    ["the host's", user, { ...user, mode: 'node' }],
+    ['one where the pod has none', undefined, user],
+    ['one of its own', user, { ...user, mode: 'container' }],
+    ["a target's", user, { ...user, mode: 'target' }],
+  ]
+  for (const [name, ofPod, wanted] of others) {
+    it(`cannot have another user namespace than the pod: ${name}`, () => {
+      assert.throws(
+        () => namespacesOf({ pod: { user: ofPod }, container: { user: wanted } }),
+        err => isKind(err, 'invalid-argument') && err.message.includes('userns_options'),
       )
     })
   }

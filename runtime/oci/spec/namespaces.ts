@@ -64,6 +64,13 @@ export function idMappings(pod: Pod): Pick<LinuxSpec, 'uidMappings' | 'gidMappin
 /** A container that does not say has its pod's. */
 function refuseOtherUser(wanted: NamespaceOptions, ofPod: NamespaceOptions): void {
   if (!wanted.user) return
+  const { mode } = wanted.user
+  if (mode !== 'pod' && mode !== 'node') {
+    throw new RuntimeError(
+      'invalid-argument',
+      `namespace_options.userns_options.mode is ${mode}: only POD and NODE are allowed`,
+    )
+  }
   const [asked, has] = [userMappings(wanted), userMappings(ofPod)]
   const isSame =
     asked && has ? sameMappings(asked.uids, has.uids) && sameMappings(asked.gids, has.gids) : asked === has
