@@ -15,7 +15,8 @@ import { createEngineParts, type EngineParts } from './engine-parts.ts'
 import { createJournal, type Journal } from './events/journal.ts'
 import { gatherHostFacts, type HostFacts } from './host/host-facts.ts'
 import type { Owner } from './model/pod.ts'
-import { nodeOperations } from './node/node-status.ts'
+import { nodeActivity } from './node/node-activity.ts'
+import { nodeStatus } from './node/node-status.ts'
 import { loadApparmorProfile } from './oci/load-apparmor-profile.ts'
 import { createPluginHost } from './plugin-host.ts'
 import type { Plugins } from './plugins/plugins.ts'
@@ -143,13 +144,16 @@ function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owne
       files: createTextFiles(),
       clock: deps.clock,
     }),
-    node: nodeOperations({
-      config: deps.config,
-      runtimes: containers.runtimes,
-      userNamespaces: pods.userNamespaces,
-      network,
-      cgroups: facts.cgroups,
-    }),
+    node: {
+      ...nodeStatus({
+        config: deps.config,
+        runtimes: containers.runtimes,
+        userNamespaces: pods.userNamespaces,
+        network,
+        cgroups: facts.cgroups,
+      }),
+      activity: () => nodeActivity({ pods, containers, journal }),
+    },
     sessions: sessionOperations({ containers, host: pods.host, ids: deps.ids }, owner),
     events: journal.as(owner),
     checkpoints: checkpointOperations({ pods, containers }, owner),

@@ -124,6 +124,20 @@ export interface StatsOperations {
 
 export interface NodeOperations {
   status(ctx: Ctx): Promise<NodeStatus>
+  /** For people and metrics, over all owners. Answers at once. */
+  activity(): NodeActivity
+}
+
+/** Counts are since the start of the daemon. */
+export interface NodeActivity {
+  /** Identical Run and Create calls that joined one that was running. */
+  readonly retriesJoined: number
+  /** Those that got what had been made when its caller had left. */
+  readonly retriesAdopted: number
+  /** Events that slow readers lost. */
+  readonly eventsDropped: number
+  /** Every object that something is done to, or whose undo failed, with the step. */
+  readonly stages: readonly { readonly id: string; readonly phase: string; readonly stage: string }[]
 }
 
 export interface NodeCondition {

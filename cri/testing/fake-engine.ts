@@ -92,6 +92,7 @@ export function createFakeEngine(): FakeEngine {
       state.step()
       return Promise.resolve(fake.nodeStatus)
     },
+    activity: () => ({ retriesJoined: 2, retriesAdopted: 1, eventsDropped: 0, stages: [] }),
   }
   /** A door may take its view at any time, and use it only when the engine is ready. */
   const opened = () => {

@@ -27,6 +27,8 @@ export interface JournalDeps {
 export interface Journal {
   /** For those who see the objects of one owner; the others' are not there. */
   as(owner: Owner): EventOperations
+  /** Events that slow readers lost since the start. */
+  readonly dropped: number
 }
 
 interface Reader {
@@ -43,6 +45,7 @@ export function createJournal(deps: JournalDeps): Journal {
   const members = createPodMembers(containers)
   const now = createTicker(deps.clock)
   const readers = new Set<Reader>()
+  let dropped = 0
 
   function snapshot(pod: Pod): PodSnapshot {
     return { pod, containers: members.of(pod.id).filter(isShown), timestampNs: now() }
@@ -57,6 +60,7 @@ export function createJournal(deps: JournalDeps): Journal {
         if (owner !== pod.owner) continue
         const before = queue.dropped
         queue.push(event)
+        dropped += queue.dropped - before
         if (before === 0 && queue.dropped > 0) deps.log.warn({ owner }, 'a reader of events is too slow')
       }
     }
@@ -72,6 +76,9 @@ export function createJournal(deps: JournalDeps): Journal {
   })
 
   return {
+    get dropped() {
+      return dropped
+    },
     as: owner => ({
       subscribe: signal => subscribe(deps.log, readers, { owner, signal }),
       snapshot(podId) {

@@ -16,7 +16,7 @@ export interface NodeDeps {
 }
 
 /** What the node can do, and whether it can do it now (CRI Status). */
-export function nodeOperations(deps: NodeDeps): NodeOperations {
+export function nodeStatus(deps: NodeDeps): Pick<NodeOperations, 'status'> {
   return {
     async status(ctx) {
       const names = ['', ...deps.config.runtimeHandlers.map(handler => handler.name)].sort()
