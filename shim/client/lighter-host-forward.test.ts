@@ -169,6 +169,21 @@ test('a caller that leaves while the connection is made ends it', async t => {
   assert.deepEqual(await readdir(fixture.directory), [])
 })
 
+test('connections end when the host is killed', async t => {
+  const fixture = await startHost(t)
+  const port = await listen(t, client => client.on('error', () => undefined))
+  const connection = await forwardTo(fixture, port)
+  const [relay] = await relays()
+  assert.ok(relay !== undefined)
+  const stat = await readFile(`/proc/${relay}/stat`, 'utf8')
+  process.kill(Number(stat.replace(/^.*\) /s, '').split(' ')[1]), 'SIGKILL')
+  await textOf(connection)
+  assert.equal(await isAlive(relay), false)
+  connection.destroy()
+  const again = await forwardTo(fixture, port) // by the host that was started instead
+  again.destroy()
+})
+
 test('connections have a limit of their own, and end with the host', async t => {
   const fixture = await startHost(t)
   const port = await listen(t, client => client.on('error', () => undefined))
