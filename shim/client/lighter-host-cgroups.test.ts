@@ -7,6 +7,9 @@ import { type TestContext, test } from 'node:test'
 import { isKind } from '#base/errors'
 import { command, startHost, waitUntil } from './testing/host-fixture.ts'
 
+/** So many that the kernel's short moment of a removal is met in practically every run. */
+const raceRounds = 40
+
 /** A directory of each cgroup version that this machine has. */
 async function hierarchies(): Promise<string[]> {
   const candidates = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified', '/sys/fs/cgroup/pids']
@@ -76,6 +79,21 @@ test('a cgroup whose processes start new ones all the time is killed to the last
     await exited
     await host.removeCgroup(ctx, [cgroup])
     await assert.rejects(stat(cgroup), { code: 'ENOENT' })
+  }
+})
+
+test('a cgroup that somebody removes at the same moment is killed without an error', async t => {
+  const { host, ctx } = await startHost(t)
+  for (const base of await hierarchies()) {
+    const names = Array.from({ length: 8 }, (_, index) => `lighter-host-race-${process.pid}-${String(index)}`)
+    const cgroups = names.map(name => join(base, name))
+    t.after(async () => command('rmdir', cgroups).catch(() => undefined))
+    for (let round = 0; round < raceRounds; round++) {
+      await Promise.all(cgroups.map(cgroup => mkdir(cgroup)))
+      await Promise.all(
+        cgroups.flatMap(cgroup => [host.killCgroup(ctx, [cgroup], 9), host.removeCgroup(ctx, [cgroup])]),
+      )
+    }
   }
 })
 

@@ -197,8 +197,9 @@ static int kill_at_once(const char *cgroup, int64_t *count, struct error *err)
 	free(listed.items);
 	if (result < 0)
 		return -1;
-	if (write(file, "1", 1) != 1)
-		return errno == ENODEV ? 1 : error_errno(err, errno, "cannot kill cgroup %s", cgroup);
+	/* One that is being removed is ENOENT, one that has been is ENODEV: neither has processes. */
+	if (write(file, "1", 1) != 1 && errno != ENOENT && errno != ENODEV)
+		return error_errno(err, errno, "cannot kill cgroup %s", cgroup);
 	return 1;
 }
 
