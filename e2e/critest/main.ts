@@ -2,7 +2,7 @@ import { cp, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createAuditor } from '../harness/auditor.ts'
-import { closeWorld, openWorld, type World, type WorldOptions } from '../harness/world.ts'
+import { closeWorld, openWorld, removePods, type World, type WorldOptions } from '../harness/world.ts'
 import { excluded } from './expectations.ts'
 import { configureNri, nriSocketPath, prepareForSuite, withSuiteNode } from './node.ts'
 import type { SpecOutcome } from './report.ts'
@@ -79,8 +79,8 @@ async function runRound(world: World, round: number): Promise<boolean> {
   await auditor.baseline()
   const images = await world.cri.listImages()
   try {
-    const outcomes = await withSuiteNode(() =>
-      runSuite({
+    const isGood = await withSuiteNode(async () => {
+      const outcomes = await runSuite({
         socketPath: world.scratch.socketPath,
         workDir,
         focus: values.focus,
@@ -88,12 +88,15 @@ async function runRound(world: World, round: number): Promise<boolean> {
         isWebSocket: values.websocket,
         skip: values.all ? [] : excluded.map(({ spec }) => spec.source),
         nriSocketPath: values.nri ? nriSocketPath(world.scratch) : undefined,
-      }),
-    )
-    print(outcomes, round)
+      })
+      print(outcomes, round)
+      // A spec that failed may not have cleaned up; the next round shall not suffer from it.
+      await removePods(world.cri)
+      return outcomes.every(outcome => outcome.state !== 'failed')
+    })
     for (const id of await world.cri.listImages()) if (!images.includes(id)) await world.cri.removeImage(id)
     await auditor.assertNothingLeft()
-    return outcomes.every(outcome => outcome.state !== 'failed')
+    return isGood
   } catch (err) {
     process.stdout.write(`round ${String(round)}: ${err instanceof Error ? err.message : String(err)}\n`)
     return false

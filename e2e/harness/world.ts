@@ -122,7 +122,8 @@ export async function closeWorld(world: World): Promise<void> {
   await removeScratch(scratch)
 }
 
-async function removePods(cri: Cri): Promise<void> {
+/** Stops and removes all pods, and their containers with them. */
+export async function removePods(cri: Cri): Promise<void> {
   for (const id of await cri.listPods()) {
     await cri.stopPod(id)
     await cri.removePod(id)
