@@ -179,7 +179,7 @@ function makeSandbox(state: FakeState, sandbox: SandboxNamespaces): number | und
   return state.addProcess({ name: 'lighter-pause', cgroups: sandbox.pauseCgroups })
 }
 
-function fileCalls(state: FakeState): Pick<Host, 'removeTree' | 'readInRoot'> {
+function fileCalls(state: FakeState): Pick<Host, 'removeTree' | 'readInRoot' | 'copyFromRoot' | 'relabel'> {
   return {
     removeTree: (ctx, paths) =>
       state.ask(ctx, { operation: 'removeTree', objects: paths }, () => {
@@ -187,6 +187,10 @@ function fileCalls(state: FakeState): Pick<Host, 'removeTree' | 'readInRoot'> {
         if (mounted === undefined) return
         throw new RuntimeError('failed-precondition', `cannot remove ${mounted}: something is mounted on it`)
       }),
+    copyFromRoot: (ctx, { root, source, target }) =>
+      state.ask(ctx, { operation: 'copyFromRoot', objects: [root, source, target] }, () => undefined),
+    relabel: (ctx, paths, label) =>
+      state.ask(ctx, { operation: 'relabel', objects: [...paths, label] }, () => undefined),
     readInRoot: (ctx, ...[root, path, maxBytes]) =>
       state.ask(ctx, { operation: 'readInRoot', objects: [root, path] }, () => {
         const file = state.files.get(`${root}:${path}`)

@@ -97,6 +97,14 @@ export interface Host extends Programs {
   removeTree(ctx: Ctx, paths: readonly string[]): Promise<void>
   /** A regular file inside a root file system, links resolved as in a chroot; undefined if there is none. */
   readInRoot(ctx: Ctx, root: string, path: string, maxBytes: number): Promise<Buffer | undefined>
+  /**
+   * Fills the empty directory `target` with a copy of the directory `source` of a root file system, links resolved as in
+   * a chroot; owners, modes, times and extended attributes are those of the original, also of the directory itself.
+   * Without such a directory nothing happens. After an error the target holds a part.
+   */
+  copyFromRoot(ctx: Ctx, copy: CopyFromRoot): Promise<void>
+  /** Gives trees an SELinux label; other mounts in them are passed over. Errors: `not-found`. */
+  relabel(ctx: Ctx, paths: readonly string[], label: string): Promise<void>
   diskUsage(ctx: Ctx, paths: readonly string[]): Promise<DiskUsage>
   /** Answers how many processes were signalled. */
   killCgroup(ctx: Ctx, cgroups: readonly string[], signal: number): Promise<number>
@@ -158,6 +166,12 @@ export interface BindMount {
   readonly isSlave?: boolean
   /** The top mount shows its files' ids mapped. Errors: `failed-precondition` if its file system cannot do that. */
   readonly idMappings?: IdMappings
+}
+
+export interface CopyFromRoot {
+  readonly root: string
+  readonly source: string
+  readonly target: string
 }
 
 export interface DiskUsage {

@@ -160,7 +160,9 @@ function requirePid(frame: Frame | undefined): number {
   return pid
 }
 
-function fileCalls(ask: Ask): Pick<Host, 'removeTree' | 'readInRoot' | 'diskUsage'> {
+function fileCalls(
+  ask: Ask,
+): Pick<Host, 'removeTree' | 'readInRoot' | 'copyFromRoot' | 'relabel' | 'diskUsage'> {
   return {
     async removeTree(ctx, paths) {
       if (paths.length === 0) return
@@ -172,6 +174,26 @@ function fileCalls(ask: Ask): Pick<Host, 'removeTree' | 'readInRoot' | 'diskUsag
       })
     },
     readInRoot: (ctx, ...file) => readInRoot(ask, ctx, file),
+    async copyFromRoot(ctx, { root, source, target }) {
+      await ask(ctx, {
+        type: frameTypes.copyFromRoot,
+        fields: [
+          [tags.directory, root],
+          [tags.source, source],
+          [tags.path, target],
+        ],
+        what: `copying ${source} of ${root}`,
+        timeoutMs: hostLimits.treeTimeoutMs,
+      })
+    },
+    async relabel(ctx, paths, label) {
+      await ask(ctx, {
+        type: frameTypes.relabel,
+        fields: [...list(tags.path, paths), [tags.options, label]],
+        what: `labelling ${paths.join(', ')}`,
+        timeoutMs: hostLimits.treeTimeoutMs,
+      })
+    },
     async diskUsage(ctx, paths) {
       const frame = await ask(ctx, {
         type: frameTypes.diskUsage,

@@ -21,6 +21,8 @@ export const frameTypes = {
   forward: 40,
   netDevices: 48,
   openFiles: 49,
+  copyFromRoot: 56,
+  relabel: 57,
   watch: 64,
   kill: 65,
   exec: 66,
