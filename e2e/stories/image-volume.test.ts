@@ -60,7 +60,7 @@ test(
     const [mount] = (await s.cri.containerStatus(id)).mounts ?? []
     assert.equal(mount?.image?.imageRef, imageId)
     assert.equal(mount?.image?.image, reference)
-    assert.equal(mount?.readonly, true)
+    assert.equal(mount.readonly, true)
   }),
 )
 

@@ -11,7 +11,7 @@ import { hostOwner } from '../host/id-mappings.ts'
 import type { ImageId } from '../model/image.ts'
 import { createRecordStore } from '../state/record-store.ts'
 import type { RootFilesystems, RootfsInput } from './image-store.ts'
-import { layerNames, mountImageVolume } from './image-volumes.ts'
+import { type LayeredVolume, layerNames, mountImageVolume } from './image-volumes.ts'
 import { asJsonObject, createJsonReader, type JsonObject } from './json.ts'
 import { imageLimits } from './limits.ts'
 import { emptySnapshotName, type Snapshots } from './snapshots/snapshots.ts'
@@ -67,35 +67,21 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
     withoutRecord.delete(key)
   }
 
-  const chainIdsOf = (imageId: ImageId): readonly ChainId[] => {
-    const chainIds = deps.chainIdsOfImage(imageId)
-    if (chainIds) return chainIds
-    throw new RuntimeError('not-found', `there is no image ${imageId}`)
-  }
-
   const prepare = async (ctx: Ctx, input: RootfsInput): Promise<void> => {
-    const chainIds = chainIdsOf(input.imageId)
+    const layered = findLayers(deps, input)
     if (byKey.has(input.key) || withoutRecord.has(input.key)) {
       throw new RuntimeError('already-exists', `there is a root file system for ${input.key} already`)
     }
-    const layers = layerNames(deps.snapshots, chainIds, input.imageId)
-    const volumes = input.volumes.map(volume => {
-      const ofVolume = chainIdsOf(volume.imageId)
-      return { volume, ofVolume, layers: layerNames(deps.snapshots, ofVolume, volume.imageId) }
-    })
-    const inUse = new Set([...chainIds, ...volumes.flatMap(({ ofVolume }) => ofVolume)])
-    const record = { imageId: input.imageId, chainIds: [...inUse] }
+    const record = { imageId: input.imageId, chainIds: layered.chainIds }
     // In memory before the first wait: from here on the layers are in use.
     byKey.set(input.key, record)
     const undo = createUndoStack(deps.log)
     undo.push('forget root file system', () => forget(input.key))
     try {
       await records.write(input.key, record)
-      await mountWritable(ctx, { ...deps, mountpoint, undo }, { ...input, layers })
-      for (const one of volumes) {
-        undo.push('unmount volume', undoCtx => deps.host.unmount(undoCtx, [one.volume.target]))
-        await mountImageVolume(ctx, deps, one)
-      }
+      const mountDeps = { ...deps, mountpoint, undo }
+      await mountWritable(ctx, mountDeps, { ...input, layers: layered.layers })
+      await mountVolumes(ctx, mountDeps, layered.volumes)
       undo.commit()
     } catch (err) {
       await undo.run()
@@ -131,6 +117,28 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
   }
 }
 
+interface LayeredRootfs {
+  /** Names of snapshots, topmost first. */
+  readonly layers: readonly string[]
+  readonly volumes: readonly LayeredVolume[]
+  /** Of all of them. */
+  readonly chainIds: readonly ChainId[]
+}
+
+/** Errors: `not-found` for an image that is not there, `failed-precondition` for a layer. */
+function findLayers(deps: RootFilesystemsDeps, input: RootfsInput): LayeredRootfs {
+  const chainIds = new Set<ChainId>()
+  const layersOf = (imageId: ImageId): readonly string[] => {
+    const ofImage = deps.chainIdsOfImage(imageId)
+    if (!ofImage) throw new RuntimeError('not-found', `there is no image ${imageId}`)
+    for (const chainId of ofImage) chainIds.add(chainId)
+    return layerNames(deps.snapshots, ofImage, imageId)
+  }
+  const layers = layersOf(input.imageId)
+  const volumes = input.volumes.map(volume => ({ volume, layers: layersOf(volume.imageId) }))
+  return { layers, volumes, chainIds: [...chainIds] }
+}
+
 interface MountDeps {
   readonly host: Host
   readonly snapshots: Snapshots
@@ -155,6 +163,13 @@ async function mountWritable(
     target,
     ...(idMappings ? { idMappings } : {}),
   })
+}
+
+async function mountVolumes(ctx: Ctx, deps: MountDeps, volumes: readonly LayeredVolume[]): Promise<void> {
+  for (const one of volumes) {
+    deps.undo.push('unmount volume', undoCtx => deps.host.unmount(undoCtx, [one.volume.target]))
+    await mountImageVolume(ctx, deps, one)
+  }
 }
 
 /** The root directory of an overlay looks like that of its upper directory, which therefore copies the top layer's. */
