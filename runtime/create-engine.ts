@@ -152,7 +152,13 @@ function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owne
         network,
         cgroups: facts.cgroups,
       }),
-      activity: () => nodeActivity({ pods, containers, journal }),
+      activity: () =>
+        nodeActivity({
+          pods: pods.table,
+          containers: containers.table,
+          retries: [pods.makeOnce.counts, containers.makeOnce.counts],
+          journal,
+        }),
     },
     sessions: sessionOperations({ containers, host: pods.host, ids: deps.ids }, owner),
     events: journal.as(owner),

@@ -1,22 +1,25 @@
-import type { ContainerDeps } from '../containers/container-deps.ts'
 import type { NodeActivity } from '../engine.ts'
 import type { Journal } from '../events/journal.ts'
-import type { PodDeps } from '../pods/pod-deps.ts'
+import type { Container } from '../model/container.ts'
+import type { Pod } from '../model/pod.ts'
+import type { MakeOnceCounts } from '../state/make-once.ts'
+import type { Table } from '../state/table.ts'
 
 export interface ActivityDeps {
-  readonly pods: Pick<PodDeps, 'table' | 'makeOnce'>
-  readonly containers: Pick<ContainerDeps, 'table' | 'makeOnce'>
+  readonly pods: Table<Pod>
+  readonly containers: Table<Container>
+  /** Of everything that is made once. */
+  readonly retries: readonly MakeOnceCounts[]
   readonly journal: Pick<Journal, 'dropped'>
 }
 
 /** What goes on in this moment, and what has been counted since the start. */
-export function nodeActivity({ pods, containers, journal }: ActivityDeps): NodeActivity {
-  const counts = [pods.makeOnce.counts, containers.makeOnce.counts]
+export function nodeActivity({ pods, containers, retries, journal }: ActivityDeps): NodeActivity {
   return {
-    retriesJoined: counts.reduce((sum, { joined }) => sum + joined, 0),
-    retriesAdopted: counts.reduce((sum, { adopted }) => sum + adopted, 0),
+    retriesJoined: retries.reduce((sum, { joined }) => sum + joined, 0),
+    retriesAdopted: retries.reduce((sum, { adopted }) => sum + adopted, 0),
     eventsDropped: journal.dropped,
-    stages: [...pods.table.all(), ...containers.table.all()]
+    stages: [...pods.all(), ...containers.all()]
       .filter(({ stage }) => stage !== '')
       .map(({ id, phase, stage }) => ({ id, phase, stage })),
   }
