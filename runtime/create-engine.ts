@@ -114,8 +114,10 @@ function lazyEngine(engine: () => Engine): Engine {
   }
 }
 
-async function startParts(ctx: Ctx, { images, network, pods, containers }: EngineParts): Promise<void> {
-  await Promise.all([images.start(ctx), network.start()])
+async function startParts(ctx: Ctx, parts: EngineParts): Promise<void> {
+  const { images, network, pods, containers } = parts
+  // The probe also clears what it left when it was interrupted.
+  await Promise.all([images.start(ctx), network.start(), parts.userNamespaceProbe.problem(ctx)])
   await recover(ctx, { pods, containers, readExitFile })
 }
 

@@ -20,7 +20,7 @@ import { cgroupDirectories, cgroupsPathFor, makeCgroup } from './host/cgroup-pat
 import type { CgroupLayout } from './host/cgroups.ts'
 import type { HostFacts } from './host/host-facts.ts'
 import { resolvConf } from './host/resolv-conf.ts'
-import { createUserNamespaceProbe } from './host/user-namespace-probe.ts'
+import { createUserNamespaceProbe, type UserNamespaceProbe } from './host/user-namespace-probe.ts'
 import { createImageStore } from './images/create-image-store.ts'
 import type { ImageStore } from './images/image-store.ts'
 import type { Container } from './model/container.ts'
@@ -59,6 +59,7 @@ export interface EngineParts {
   readonly network: NetworkService
   readonly pods: PodDeps
   readonly containers: ContainerDeps
+  readonly userNamespaceProbe: UserNamespaceProbe
 }
 
 export function createEngineParts(input: PartsInput): EngineParts {
@@ -83,8 +84,10 @@ export function createEngineParts(input: PartsInput): EngineParts {
   })
   const podTable = createPodTable(input)
   const containers = createContainerParts(input, images, podTable)
-  const pods = createPodParts(input, { podTable, network, containers })
-  return { images, network, pods, containers }
+  const { rootDir, stateDir } = input.config
+  const userNamespaceProbe = createUserNamespaceProbe({ host: input.host, rootDir, stateDir })
+  const pods = createPodParts(input, { podTable, network, containers, userNamespaceProbe })
+  return { images, network, pods, containers, userNamespaceProbe }
 }
 
 function createPodTable({ paths, log }: PartsInput): Table<Pod> {
@@ -171,6 +174,7 @@ function createPodParts(
     readonly podTable: Table<Pod>
     readonly network: NetworkService
     readonly containers: ContainerDeps
+    readonly userNamespaceProbe: UserNamespaceProbe
   },
 ): PodDeps {
   const { config, paths, host, facts, clock, ids, log } = input
@@ -197,7 +201,7 @@ function createPodParts(
     hasRuntimeHandler: name => handlers.has(name),
     userNamespaces: createUserNamespaces({
       runtimes: containers.runtimes,
-      probe: createUserNamespaceProbe({ host, rootDir: config.rootDir, stateDir: config.stateDir }),
+      probe: parts.userNamespaceProbe,
     }),
     requireRuntimeHandler: async (ctx, name) => {
       await containers.runtimes.find(ctx, name)

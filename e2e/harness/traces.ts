@@ -106,7 +106,7 @@ async function firewallTraces(scratch: Scratch): Promise<readonly string[]> {
 
 /**
  * Processes that carry a path of the world in their command line or environment (shims, runc, plugins), live in
- * its cgroups (containers, pause), or hang below its daemon. The daemon and its lighter-host are expected.
+ * its cgroups (containers, pause), or hang below its daemon. In CI also those in other user namespaces. The daemon and its lighter-host are expected.
  */
 async function processTraces(scratch: Scratch): Promise<readonly string[]> {
   const pids = (await listDirectory('/proc')).filter(
@@ -124,9 +124,16 @@ async function processTrace(scratch: Scratch, pid: string): Promise<string | und
   const isOurs =
     command.includes(`${scratch.dir}/`) ||
     (environ ?? '').includes(`${scratch.dir}/`) ||
-    (cgroup ?? '').includes(scratch.cgroupParent)
+    (cgroup ?? '').includes(scratch.cgroupParent) ||
+    (isAlone && (await isInOtherUserNamespace(pid)))
   if (!isOurs || isExpected(command) || isLeftToInit(stat ?? '')) return undefined
   return `${(comm ?? '').trim()} (pid ${pid}): ${command.slice(0, 200)}`
+}
+
+/** Such as one that makes the namespaces of a pod: it has no name of its own. */
+async function isInOtherUserNamespace(pid: string): Promise<boolean> {
+  const [its, ours] = await Promise.all([pid, 'self'].map(one => readLinkText(`/proc/${one}/ns/user`)))
+  return its !== '' && its !== ours
 }
 
 /** Dead, and only the init of the machine has still to take note. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type ContainerOverrides,
   int64,
@@ -317,5 +318,33 @@ test(
     assert.equal(state, podState.SANDBOX_NOTREADY)
     await s.cri.stopPod(pod.id)
     await s.cri.removePod(pod.id)
+  }),
+)
+
+/** Milliseconds into making a pod and a container with everything that is mounted for it. */
+const killTimes = [0, 15, 30, 45, 60, 80, 100, 130, 160, 200]
+
+test(
+  'kill -9 while such a pod and its container are made: nothing is left over',
+  story(async s => {
+    const dir = join(s.scratch.dir, 'volume')
+    await mkdir(dir)
+    const mounts = [
+      { containerPath: '/v', hostPath: dir, readonly: true, ...mapped },
+      { containerPath: '/image', image: { image: s.registry.busybox }, imageSubPath: 'bin', readonly: true },
+    ]
+    for (const killTime of killTimes) {
+      const made = userPod(s, { pid: mode.POD }).then(pod => runInside(s, pod, { mounts }))
+      const settled = made.catch(() => undefined)
+      await delay(killTime)
+      await s.daemon.kill()
+      await settled
+      await s.daemon.start()
+      for (const podId of await s.cri.listPods()) {
+        await s.cri.stopPod(podId)
+        await s.cri.removePod(podId)
+      }
+      await s.auditor.assertNothingLeft()
+    }
   }),
 )
