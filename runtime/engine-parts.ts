@@ -26,13 +26,15 @@ import type { ImageStore } from './images/image-store.ts'
 import type { Container } from './model/container.ts'
 import type { Pod } from './model/pod.ts'
 import { createCdiDevices } from './oci/cdi/cdi-devices.ts'
-import { prepareBundle } from './oci/prepare-bundle.ts'
+import { type BundleDeps, prepareBundle } from './oci/prepare-bundle.ts'
 import { writeExecProcess } from './oci/process-spec.ts'
 import { createRuntimeFinder } from './oci/runtime-features.ts'
+import { selinuxLabels } from './oci/spec/selinux.ts'
 import { plannedResources, updateBundle } from './oci/update-bundle.ts'
 import type { Plugins } from './plugins/plugins.ts'
 import { createNetworkJanitor } from './pods/network-janitor.ts'
 import type { PauseCgroup, PodDeps } from './pods/pod-deps.ts'
+import { freeSelinuxLevel } from './pods/selinux-level.ts'
 import { forgetNetwork } from './pods/teardown-pod.ts'
 import { decodeContainer, encodeContainer } from './state/container-record.ts'
 import { createMakeOnce } from './state/make-once.ts'
@@ -115,7 +117,6 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
   const table = createTable('container', store)
   const searchPath = process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   const finder = createRuntimeFinder({ programs: host, kernel: facts.kernel, searchPath })
-  const cdiDevices = createCdiDevices(config.cdiSpecDirs)
   const runtimes = createOciRuntimes({
     config,
     finder,
@@ -123,6 +124,13 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     cgroups: facts.cgroups,
     runtimeRoot: paths.runtimeRoot,
   })
+  const bundleDeps: BundleDeps = {
+    facts,
+    host,
+    handlerOptions: name => runtimes.options(name),
+    cdiDevices: createCdiDevices(config.cdiSpecDirs),
+    anonymousVolumesPath: id => join(images.rootfs.mountpoint, id, 'volumes'),
+  }
   const shims = createShims({ host, programPath: join(config.programsDir, 'lighter-shim'), log })
   const supervisor = createSupervisor({
     table,
@@ -149,12 +157,8 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     execs: createExecs({ writeProcess: writeExecProcess, shims, paths, ids }),
     images,
     bundles: {
-      prepare: (ctx, bundle) =>
-        prepareBundle(
-          ctx,
-          { facts, host, handlerOptions: name => runtimes.options(name), cdiDevices },
-          bundle,
-        ),
+      prepare: (ctx, bundle) => prepareBundle(ctx, bundleDeps, bundle),
+      mountLabel: (container, pod) => selinuxLabels(container, pod, facts)?.mount,
       plannedResources: update => plannedResources(facts, update),
       updateResources: update => updateBundle(facts, update),
     },
@@ -203,6 +207,7 @@ function createPodParts(
       runtimes: containers.runtimes,
       probe: parts.userNamespaceProbe,
     }),
+    newSelinuxLevel: () => (facts.hasSelinux ? freeSelinuxLevel(table.all()) : undefined),
     requireRuntimeHandler: async (ctx, name) => {
       await containers.runtimes.find(ctx, name)
     },

@@ -7,7 +7,7 @@ import type { Host } from '#shim/host'
 import type { Shims } from '#shim/shim'
 import type { EngineLimits, RuntimeHandlerConfig } from '../engine-config.ts'
 import type { ImageStore } from '../images/image-store.ts'
-import type { Container } from '../model/container.ts'
+import type { Container, ContainerConfig } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
 import type { BundleInput, PreparedBundle } from '../oci/prepare-bundle.ts'
 import type { RuntimeFeatures } from '../oci/runtime-features.ts'
@@ -47,6 +47,8 @@ export interface ContainerDeps {
 /** Writes bundles (runtime/oci). */
 export interface Bundles {
   prepare(ctx: Ctx, input: BundleInput): Promise<PreparedBundle>
+  /** SELinux label of a container's files; undefined where it has none. */
+  mountLabel(config: ContainerConfig, pod: Pod): string | undefined
   /** What updateResources would put into the bundle. */
   plannedResources(update: BundleUpdate): Promise<ResourcesSpec>
   /** Puts other limits into the bundle of a container. */

@@ -98,6 +98,7 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
     target: paths.rootfs,
     idMappings: userMappings(pod.config.namespaces),
     volumes: imageVolumes(container, pod, paths.volumes),
+    label: deps.bundles.mountLabel(container.config, pod),
   })
   deps.table.setStage(container.id, 'bundle')
   if (container.logPath) await makeDirectory(dirname(container.logPath))

@@ -38,6 +38,8 @@ export interface RootfsInput {
   /** Of the user namespace that it is used in; undefined: none. */
   readonly idMappings: IdMappings | undefined
   readonly volumes: readonly ImageVolume[]
+  /** SELinux label of everything in it; undefined: none. */
+  readonly label?: string | undefined
 }
 
 /** A read-only view of an image, or of a part of it (CRI Mount.image). */

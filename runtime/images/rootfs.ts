@@ -149,7 +149,7 @@ interface MountDeps {
 async function mountWritable(
   ctx: Ctx,
   { host, snapshots, mountpoint, undo }: MountDeps,
-  { key, target, layers, idMappings }: RootfsInput & { readonly layers: readonly string[] },
+  { key, target, layers, idMappings, label }: RootfsInput & { readonly layers: readonly string[] },
 ): Promise<void> {
   const directory = join(mountpoint, key)
   undo.push('remove writable layer', undoCtx => host.removeTree(undoCtx, [directory]))
@@ -162,6 +162,7 @@ async function mountWritable(
     work: `../rootfs/${key}/work`,
     target,
     ...(idMappings ? { idMappings } : {}),
+    ...(label === undefined ? {} : { options: `context="${label}"` }),
   })
 }
 

@@ -76,4 +76,6 @@ export interface Pod {
   readonly isNetworkAttached: boolean
   /** Process that is PID 1 of a shared PID namespace. */
   readonly pausePid: number | undefined
+  /** SELinux level that keeps the pod apart from others; undefined where the node has no SELinux. */
+  readonly selinuxLevel?: string | undefined
 }

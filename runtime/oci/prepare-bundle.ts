@@ -1,10 +1,12 @@
 import { type Ctx, orAborted, throwIfAborted } from '#base/context'
+import type { ContainerId } from '#base/ids'
 import type { Host } from '#shim/host'
 import type { RuntimeHandlerConfig } from '../engine-config.ts'
 import { cgroupsPathFor, oomPath } from '../host/cgroup-paths.ts'
 import type { HostFacts } from '../host/host-facts.ts'
 import type { ContainerConfig, ContainerUser } from '../model/container.ts'
 import type { Adjustment } from '../plugins/plugins.ts'
+import { makeAnonymousVolumes } from './anonymous-volumes.ts'
 import { writeBundle } from './bundle.ts'
 import { applyEdits } from './cdi/apply-edits.ts'
 import type { CdiDevices } from './cdi/cdi-devices.ts'
@@ -13,19 +15,22 @@ import { containerDevices } from './container-devices.ts'
 import { configuredHooks } from './hooks/configured-hooks.ts'
 import { resolveHostPaths } from './host-paths.ts'
 import { prepareVolumes } from './prepare-volumes.ts'
+import { relabelVolumes } from './relabel-volumes.ts'
 import { resolveUser } from './resolve-user.ts'
 import { loadSeccompProfile, selectApparmorProfile } from './security-profiles.ts'
 import { buildSpec } from './spec/build-spec.ts'
 import { withHooks } from './spec/hooks.ts'
-import { withMountSources } from './spec/mounts.ts'
+import { sortedMounts, withMountSources } from './spec/mounts.ts'
+import { selinuxLabels } from './spec/selinux.ts'
 import type { SpecInput } from './spec/spec-input.ts'
-import type { Spec } from './spec/types.ts'
-import { refuseUnbuilt } from './spec/unbuilt.ts'
+import type { MountSpec, Spec } from './spec/types.ts'
 import { effectiveStopSignal } from './stop-signal.ts'
 
 export interface BundleDeps {
   readonly facts: HostFacts
-  readonly host: Pick<Host, 'readInRoot' | 'bind'>
+  readonly host: Pick<Host, 'readInRoot' | 'bind' | 'copyFromRoot' | 'relabel'>
+  /** Where the volumes of a container's image are made; goes with its root file system. */
+  readonly anonymousVolumesPath: (id: ContainerId) => string
   /** Options of a runtime handler; "" is the default one. */
   readonly handlerOptions: (name: string) => RuntimeHandlerConfig
   readonly cdiDevices: CdiDevices
@@ -77,7 +82,6 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
   const { facts } = deps
   const handler = deps.handlerOptions(pod.runtimeHandler)
   const hasAllDevices = !handler.isPrivilegedWithoutHostDevices
-  refuseUnbuilt(config, facts)
   const stopSignal = effectiveStopSignal(config.stopSignal, input.image.stopSignal)
   const cgroupsPath = cgroupsPathFor(facts.cgroups, pod.config.cgroupParent, input.id)
   const [user, devices, localhostSeccomp, apparmorProfile] = await Promise.all([
@@ -104,14 +108,7 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
   const spec = await addHooks(withDevices, handler, config)
   // Last, so that a config that is refused leaves no directories behind.
   throwIfAborted(ctx)
-  const sources = await orAborted(ctx, resolveHostPaths(config.mounts)) // may hang on a dead network mount
-  await prepareVolumes(ctx, deps.host, {
-    mounts: config.mounts,
-    pod,
-    volumesPath: input.volumesPath,
-    sources,
-  })
-  const mounts = withMountSources(spec.mounts, sources)
+  const mounts = await prepareMounts(ctx, deps, { input, mounts: spec.mounts })
   const adjusted = await adjust(deps, input, { ...spec, mounts })
   await writeBundle(input.bundlePath, adjusted)
   const cgroups = adjusted.linux.cgroupsPath
@@ -122,6 +119,36 @@ export async function prepareBundle(ctx: Ctx, deps: BundleDeps, input: BundleInp
     cgroupsPath: cgroups,
     oomPath: oomPath(facts.cgroups, cgroups),
   }
+}
+
+/** Everything on the host's side of the mounts. */
+async function prepareMounts(
+  ctx: Ctx,
+  deps: BundleDeps,
+  { input, mounts }: { readonly input: BundleInput; readonly mounts: readonly MountSpec[] },
+): Promise<readonly MountSpec[]> {
+  const { config, pod } = input
+  const sources = await orAborted(ctx, resolveHostPaths(config.mounts)) // may hang on a dead network mount
+  const directory = deps.anonymousVolumesPath(input.id)
+  const volumes = await makeAnonymousVolumes(ctx, deps.host, { ...input, directory, mounts })
+  const labels = selinuxLabels(config, pod, deps.facts)
+  if (labels) {
+    await relabelVolumes(ctx, deps.host, {
+      mounts: config.mounts,
+      sources,
+      podPaths: input.podPaths,
+      hasPodShm: pod.config.namespaces.ipc !== 'node',
+      own: volumes.map(({ source }) => source),
+      label: labels.mount,
+    })
+  }
+  await prepareVolumes(ctx, deps.host, {
+    mounts: config.mounts,
+    pod,
+    volumesPath: input.volumesPath,
+    sources,
+  })
+  return sortedMounts([...withMountSources(mounts, sources), ...volumes])
 }
 
 /** Devices that a plugin adds are those that the container has not asked for itself. */

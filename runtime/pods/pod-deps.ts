@@ -35,6 +35,8 @@ export interface PodDeps {
   readonly userNamespaces: UserNamespaces
   /** Errors: `failed-precondition` with the reason why a configured handler cannot be used on this node. */
   readonly requireRuntimeHandler: (ctx: Ctx, name: string) => Promise<void>
+  /** Level of a new pod (Pod.selinuxLevel). */
+  readonly newSelinuxLevel: () => string | undefined
   /** Kills and removes the containers of a pod. */
   readonly containers: PodContainers
   readonly plugins: Plugins

@@ -225,5 +225,6 @@ function newPod(deps: PodDeps, owner: Owner, { config, runtimeHandler }: RunPodI
     network: { ips: [] },
     isNetworkAttached: config.namespaces.network === 'pod',
     pausePid: undefined,
+    selinuxLevel: deps.newSelinuxLevel(),
   }
 }

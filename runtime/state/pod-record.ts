@@ -40,6 +40,7 @@ const podRecord = v.object({
   network: v.object({ ips: s.texts }),
   isNetworkAttached: v.boolean(),
   pausePid: s.maybe(s.integer),
+  selinuxLevel: v.optional(v.string()),
 })
 
 export function encodePod(pod: Pod): unknown {

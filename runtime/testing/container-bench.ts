@@ -77,6 +77,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
     images: fakeImages(calls),
     bundles: {
       prepare: () => Promise.reject(new Error('not in this test')),
+      mountLabel: () => undefined,
       plannedResources: () => Promise.resolve({ devices: [] }),
       updateResources: ({ bundlePath }) => Promise.resolve(void calls.push(`update bundle ${bundlePath}`)),
     },

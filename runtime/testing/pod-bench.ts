@@ -66,6 +66,7 @@ export async function createPodBench(): Promise<PodBench> {
     hasRuntimeHandler: name => name === '',
     userNamespaces: { problem: () => Promise.resolve('') },
     requireRuntimeHandler: () => Promise.resolve(),
+    newSelinuxLevel: () => undefined,
     containers: {
       killAll: () => Promise.resolve(void containerCalls.push('kill all')),
       removeAll: () => Promise.resolve(void containerCalls.push('remove all')),

@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { RuntimeError } from '#base/errors'
 import { findDevices } from '../../host/devices.ts'
 import { withHooks } from '../spec/hooks.ts'
+import { sortedMounts } from '../spec/mounts.ts'
 import type { DeviceRuleSpec, DeviceSpec, MountSpec, Spec } from '../spec/types.ts'
 import type { CdiDeviceNode, CdiMount, ContainerEdits } from './cdi-spec.ts'
 
@@ -86,7 +87,6 @@ function withVariables(env: readonly string[], added: readonly string[]): readon
   return [...variables.values()]
 }
 
-/** Parents before children, as everywhere. */
 function withMounts(mounts: readonly MountSpec[], added: readonly CdiMount[]): readonly MountSpec[] {
   if (added.length === 0) return mounts
   const byDestination = new Map(mounts.map(mount => [mount.destination, mount]))
@@ -94,8 +94,7 @@ function withMounts(mounts: readonly MountSpec[], added: readonly CdiMount[]): r
     const destination = posix.normalize(mount.containerPath).replace(/(.)\/$/, '$1')
     byDestination.set(destination, mountSpec(mount, destination))
   }
-  const depth = ({ destination }: MountSpec): number => destination.split('/').length
-  return [...byDestination.values()].sort((a, b) => depth(a) - depth(b))
+  return sortedMounts([...byDestination.values()])
 }
 
 function mountSpec({ hostPath, type, options }: CdiMount, destination: string): MountSpec {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isKind } from '#base/errors'
-import { sampleMount, sampleNamespaces, sampleSpecInput, specInputWith } from '../testing/samples.ts'
+import { sampleNamespaces, sampleSpecInput, specInputWith } from '../testing/samples.ts'
 import { buildSpec } from './build-spec.ts'
 
 describe('the OCI spec of a container', () => {
@@ -66,6 +66,28 @@ describe('the OCI spec of a container', () => {
     assert.equal(on.linux.mountLabel, 'system_u:object_r:container_file_t:s0:c1,c2')
   })
 
+  it('has the SELinux level of its pod where it names none', () => {
+    const labelOf = (change: Parameters<typeof specInputWith>[0]) => {
+      const input = specInputWith({ facts: { hasSelinux: true }, ...change })
+      return buildSpec({ ...input, pod: { ...input.pod, selinuxLevel: 's0:c7,c9' } }).process.selinuxLabel
+    }
+    const options = { user: '', role: '', type: '', level: '' }
+    const ofPod = { ...options, type: 'web_t', level: 's0:c3' }
+    assert.equal(labelOf({}), 'system_u:system_r:container_t:s0:c7,c9')
+    assert.equal(labelOf({ security: { selinux: options } }), 'system_u:system_r:container_t:s0:c7,c9')
+    assert.equal(labelOf({ pod: { selinux: ofPod } }), 'system_u:system_r:web_t:s0:c3')
+    assert.equal(
+      labelOf({ pod: { selinux: ofPod }, security: { selinux: { ...options, type: 'spc_t' } } }),
+      'system_u:system_r:spc_t:s0:c3',
+    )
+    const privileged = { pod: { isPrivileged: true }, security: { isPrivileged: true, selinux: options } }
+    assert.equal(labelOf(privileged), undefined)
+    assert.throws(
+      () => labelOf({ security: { selinux: { ...options, level: 's0",x="' } } }),
+      err => isKind(err, 'invalid-argument') && err.message.includes('selinux_options.level'),
+    )
+  })
+
   it('has the AppArmor profile that was selected', () => {
     assert.equal(buildSpec({ ...sampleSpecInput, apparmorProfile: 'p' }).process.apparmorProfile, 'p')
   })
@@ -76,21 +98,6 @@ describe('the OCI spec of a container', () => {
       err => isKind(err, 'invalid-argument'),
     )
   })
-
-  const unbuilt: readonly [string, Parameters<typeof specInputWith>[0]][] = [
-    [
-      'selinux_relabel',
-      { config: { mounts: [{ ...sampleMount, isSelinuxRelabeled: true }] }, facts: { hasSelinux: true } },
-    ],
-  ]
-  for (const [field, change] of unbuilt) {
-    it(`is refused by name for what is not built: ${field}`, () => {
-      assert.throws(
-        () => buildSpec(specInputWith(change)),
-        err => isKind(err, 'unimplemented') && err.message.includes(field),
-      )
-    })
-  }
 
   it('names the user namespace of the pod with its mappings', () => {
     const mapping = { hostId: 70_000, containerId: 0, length: 10 }

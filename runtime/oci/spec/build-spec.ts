@@ -10,7 +10,6 @@ import { containerSeccomp } from './seccomp.ts'
 import { selinuxLabels } from './selinux.ts'
 import type { SpecInput } from './spec-input.ts'
 import type { Spec } from './types.ts'
-import { refuseUnbuilt } from './unbuilt.ts'
 
 /**
  * The config.json of a container; pure. Errors: `invalid-argument` and `unimplemented` name the field of the
@@ -19,7 +18,6 @@ import { refuseUnbuilt } from './unbuilt.ts'
 export function buildSpec(input: SpecInput): Spec {
   const { config, facts } = input
   const { security } = config
-  refuseUnbuilt(config, facts)
   if (security.isPrivileged && !input.pod.config.isPrivileged) {
     throw new RuntimeError(
       'invalid-argument',
@@ -33,7 +31,7 @@ export function buildSpec(input: SpecInput): Spec {
     capabilities: new Set(capabilities.bounding),
     facts,
   })
-  const labels = selinuxLabels(config, facts)
+  const labels = selinuxLabels(config, input.pod, facts)
   const propagation = rootfsPropagation(config.mounts)
   return {
     ociVersion: '1.0.2',

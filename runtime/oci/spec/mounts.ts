@@ -24,7 +24,12 @@ export function containerMounts(input: SpecInput): readonly MountSpec[] {
   const defaults = [...kernelMounts(input), ...podFiles(input)].filter(
     ({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')),
   )
-  return [...defaults, ...own].sort((a, b) => depth(a) - depth(b))
+  return sortedMounts([...defaults, ...own])
+}
+
+/** Parents before children. */
+export function sortedMounts(mounts: readonly MountSpec[]): readonly MountSpec[] {
+  return mounts.toSorted((a, b) => depth(a) - depth(b))
 }
 
 /** Mounts of the host must reach, or be reached from, the container's mount namespace for these to work. */

@@ -15,7 +15,7 @@ const oomScoreRange = { min: -1000, max: 1000 } as const
 export function containerProcess(input: SpecInput, capabilities: CapabilitySpec): ProcessSpec {
   const { config, image } = input
   const { security } = config
-  const labels = selinuxLabels(config, input.facts)
+  const labels = selinuxLabels(config, input.pod, input.facts)
   const oomScoreAdj = processOomScore(config.resources, input.facts.oomScore)
   return {
     terminal: config.hasTty,

@@ -13,6 +13,7 @@ import { gatherHostFacts } from '../../host/host-facts.ts'
 import type { ContainerConfig, ContainerSecurity } from '../../model/container.ts'
 import type { ImageConfig } from '../../model/image.ts'
 import type { PodConfig } from '../../model/pod.ts'
+import { createFakeHost } from '../../testing/fake-host.ts'
 import { createCdiDevices } from '../cdi/cdi-devices.ts'
 import { type PreparedBundle, prepareBundle } from '../prepare-bundle.ts'
 import { sampleConfig, sampleHandler, sampleImage, samplePod, sampleSecurity } from './samples.ts'
@@ -146,9 +147,14 @@ async function makeBundle(
     { signal: change.signal ?? new AbortController().signal, log: silentLog },
     {
       facts: await gatherHostFacts({ cgroupDriver: 'auto' }),
-      host: { readInRoot, bind: () => Promise.reject(new Error('no volume is prepared here')) },
+      host: {
+        ...createFakeHost(),
+        readInRoot,
+        bind: () => Promise.reject(new Error('no volume is prepared here')),
+      },
       handlerOptions: () => ({ ...sampleHandler, ...change.handler }),
       cdiDevices: createCdiDevices([join(directory, 'cdi')]),
+      anonymousVolumesPath: () => join(directory, `${id}-volumes`),
     },
     {
       id,

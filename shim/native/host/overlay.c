@@ -59,12 +59,35 @@ static int set_directory(int fs_fd, const char *key, const char *path, struct er
 	return set_text(fs_fd, key, by_fd, err);
 }
 
+/* The length of the first option: a value in double quotes may hold commas, as a label of SELinux does. */
+static size_t option_length(const char *options)
+{
+	int is_quoted = 0;
+	size_t size = 0;
+
+	for (; options[size] && (is_quoted || options[size] != ','); size++)
+		if (options[size] == '"')
+			is_quoted = !is_quoted;
+	return size;
+}
+
+/* fsconfig(2) takes the value as it is, mount(2) with its quotes. */
+static void unquote(char *value)
+{
+	size_t size = strlen(value);
+
+	if (size < 2 || value[0] != '"' || value[size - 1] != '"')
+		return;
+	memmove(value, value + 1, size - 2);
+	value[size - 2] = 0;
+}
+
 static int set_options(int fs_fd, const char *options, struct error *err)
 {
 	char option[OPTION_MAX], doing[OPTION_MAX + 64];
 
 	while (options && *options) {
-		size_t size = strcspn(options, ",");
+		size_t size = option_length(options);
 		char *equals;
 		int result;
 
@@ -74,8 +97,10 @@ static int set_options(int fs_fd, const char *options, struct error *err)
 		option[size] = 0;
 		options += size + (options[size] == ',');
 		equals = strchr(option, '=');
-		if (equals)
+		if (equals) {
 			*equals = 0;
+			unquote(equals + 1);
+		}
 		result = kernel_fsconfig(fs_fd, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option,
 					 equals ? equals + 1 : NULL);
 		if (result < 0) {
