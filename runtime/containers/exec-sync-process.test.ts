@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import test from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { isKind } from '#base/errors'
 import { waitUntil } from '#shim/testing/host-fixture'
 import { pidsWith } from '#shim/testing/shim-fixture'
@@ -19,12 +20,14 @@ async function shimPid(bench: SessionBench): Promise<number> {
   return pid
 }
 
-async function openFiles(bench: SessionBench): Promise<number> {
-  return (await readdir(`/proc/${await shimPid(bench)}/fd`)).length
+/** Of the shim, and of this process, which is its client. */
+async function openFiles(bench: SessionBench): Promise<readonly number[]> {
+  const pids = [await shimPid(bench), process.pid]
+  return Promise.all(pids.map(async pid => (await readdir(`/proc/${pid}/fd`)).length))
 }
 
 /** What an exec may leave behind: its files, its descriptors, children of the shim beside init. */
-async function assertNothingLeft(bench: SessionBench, filesBefore: number): Promise<void> {
+async function assertNothingLeft(bench: SessionBench, filesBefore: readonly number[]): Promise<void> {
   const names = await readdir(bench.container.spec.bundlePath)
   assert.deepEqual(
     names.filter(name => name.startsWith('exec-')),
@@ -35,7 +38,9 @@ async function assertNothingLeft(bench: SessionBench, filesBefore: number): Prom
     const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
     return children.trim().split(' ').length === 1
   })
-  await waitUntil('the descriptors are closed', async () => (await openFiles(bench)) === filesBefore)
+  await waitUntil('the descriptors are closed', async () =>
+    isDeepStrictEqual(await openFiles(bench), filesBefore),
+  )
 }
 
 test('the answer comes when the command ends, though a grandchild keeps its output open', async t => {
