@@ -17,7 +17,7 @@ export const streamingLimits = {
   /** Received on a WebSocket channel and not read yet; beyond it the connection is not read. */
   queuedBytes: 64 * 1024,
   /** A WebSocket connection that waits for a reader looks whether its client is still there so often. */
-  probeMs: 5_000,
+  probeMs: 2_000,
   /** After the last message a WebSocket client gets this long to close. */
   lingerMs: 5_000,
   /** Ports of one port-forward over WebSocket channels: a channel has a number of one byte, 255 says close. */

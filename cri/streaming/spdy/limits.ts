@@ -15,7 +15,7 @@ export const spdyLimits = {
   /** Payload of a sent data frame. */
   dataFrameBytes: 64 * 1024,
   /** A connection that waits for a reader looks whether its peer is still there so often. */
-  probeMs: 5_000,
+  probeMs: 2_000,
   /** After the last frame the peer gets this long to close. */
   lingerMs: 5_000,
 } as const

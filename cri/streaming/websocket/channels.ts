@@ -159,8 +159,11 @@ function createFlow(socket: WebSocket): Flow {
   }
 }
 
+/** Empty for what is no base64. */
 function decode(payload: Buffer, { codec }: ChannelProtocol): Buffer {
-  return codec === 'binary' ? payload : Buffer.from(payload.toString('latin1'), 'base64')
+  if (codec === 'binary') return payload
+  const text = payload.toString('latin1')
+  return Buffer.from(/^[A-Za-z0-9+/]*={0,2}$/.test(text) ? text : '', 'base64')
 }
 
 function encode(number: number, payload: Buffer, { codec }: ChannelProtocol): Buffer | string {
