@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
+import { pathExists } from '#base/files'
 import { runtimeMethods as rpc } from '../../cri/grpc/methods.ts'
 import { int64 } from '../harness/configs.ts'
 import { createCrictl, whyNoCrictl } from '../harness/crictl.ts'
@@ -41,6 +42,10 @@ async function cgroupFile(
   const unified = join('/sys/fs/cgroup', parent, container.id, names.v2)
   const text = await readFile(legacy, 'utf8').catch(() => readFile(unified, 'utf8'))
   return text.trim()
+}
+
+async function isCgroupV1(): Promise<boolean> {
+  return pathExists('/sys/fs/cgroup/memory/memory.limit_in_bytes')
 }
 
 const memoryFile = { controller: 'memory', v1: 'memory.limit_in_bytes', v2: 'memory.max' }
@@ -126,6 +131,24 @@ test(
     await s.cri.stopContainer(id)
     await exited(s.cri, id)
     await fails(update(s, id, { memory: 96 * mebibyte }), 'failedPrecondition', /exited/)
+  }),
+)
+
+test(
+  "a memory limit below what is in use is the kernel's to refuse, and what was in force stays so",
+  { skip: (await isCgroupV1()) ? false : 'machine cannot: cgroup v2 takes such a limit, and kills' },
+  story(async s => {
+    const pod = await s.runPod()
+    const id = await s.run(pod, { resources: initial })
+    await s.exec(id, 'dd', 'if=/dev/zero', 'of=/dev/shm/x', 'bs=1M', 'count=24')
+    await fails(
+      update(s, id, { memory: 8 * mebibyte, cpuShares: 300 }),
+      'failedPrecondition',
+      /resources of container .*(busy|usage)/,
+    )
+    assert.equal(await cgroupFile({ pod, id }, memoryFile), String(64 * mebibyte))
+    const { memory, cpuShares } = await reported(s, id)
+    assert.deepEqual([memory, cpuShares], [64 * mebibyte, 512])
   }),
 )
 

@@ -8,6 +8,7 @@ import type { Shims } from '#shim/shim'
 import type { EngineLimits, RuntimeHandlerConfig } from '../engine-config.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import type { Container, ContainerConfig } from '../model/container.ts'
+import type { LinuxResources } from '../model/linux.ts'
 import type { Pod } from '../model/pod.ts'
 import type { BundleInput, PreparedBundle } from '../oci/prepare-bundle.ts'
 import type { RuntimeFeatures } from '../oci/runtime-features.ts'
@@ -76,7 +77,10 @@ export interface ResourcesUpdate {
   readonly handler: string
   readonly id: ContainerId
   readonly cgroupsPath: string
+  /** All limits, not only what changes. */
   readonly resources: ResourcesSpec
+  /** Those that change; not among what an OCI runtime updates. */
+  readonly hugepageLimits: LinuxResources['hugepageLimits']
 }
 
 /** Limits of container operations. */

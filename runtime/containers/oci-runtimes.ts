@@ -6,6 +6,7 @@ import type { Programs } from '#base/programs'
 import type { EngineConfig, RuntimeHandlerConfig } from '../engine-config.ts'
 import { cgroupDirectories, oomPath } from '../host/cgroup-paths.ts'
 import type { CgroupLayout } from '../host/cgroups.ts'
+import { setHugepageLimits } from '../host/hugepages.ts'
 import { deleteContainer } from '../oci/delete-container.ts'
 import { type RuntimeFinder, whyUnusable } from '../oci/runtime-features.ts'
 import { updateContainer } from '../oci/update-container.ts'
@@ -54,16 +55,22 @@ export function createOciRuntimes(deps: OciRuntimesDeps): OciRuntimes {
         timeoutMs: deps.config.limits.runtimeTimeoutMs,
       })
     },
-    async update(ctx, { handler, id, resources }) {
+    async update(ctx, { handler, id, cgroupsPath, resources, hugepageLimits }) {
       const { path } = await deps.finder.find(ctx, options(handler).path)
-      await updateContainer(ctx, deps.programs, {
-        id,
-        runtimePath: path,
-        runtimeRoot: deps.runtimeRoot,
-        hasSystemdCgroup: deps.cgroups.driver === 'systemd',
-        resources,
-        timeoutMs: deps.config.limits.runtimeTimeoutMs,
-      })
+      const putBack = await setHugepageLimits(deps.cgroups, cgroupsPath, hugepageLimits)
+      try {
+        await updateContainer(ctx, deps.programs, {
+          id,
+          runtimePath: path,
+          runtimeRoot: deps.runtimeRoot,
+          hasSystemdCgroup: deps.cgroups.driver === 'systemd',
+          resources,
+          timeoutMs: deps.config.limits.runtimeTimeoutMs,
+        })
+      } catch (err) {
+        await putBack()
+        throw err
+      }
     },
     hasSystemdCgroup: deps.cgroups.driver === 'systemd',
     cgroups: cgroupsPath => cgroupDirectories(deps.cgroups, cgroupsPath),

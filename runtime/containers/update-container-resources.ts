@@ -8,8 +8,8 @@ import { mergeResources } from '../oci/merge-resources.ts'
 import type { ContainerDeps } from './container-deps.ts'
 
 /**
- * Changes the limits of a created or running container; plugins may change the change. The kernel has them first, then the bundle, then the record:
- * what is reported is in force. Goes on without its caller.
+ * Changes the limits of a created or running container; plugins may change the change. The kernel has them first,
+ * then the bundle, then the record: what is reported is in force. Goes on without its caller.
  */
 export function createUpdateContainerResources(deps: ContainerDeps): ContainerOperations['updateResources'] {
   return async (ctx, input) => {
@@ -51,14 +51,18 @@ export async function changeResources(
   { id, change }: { readonly id: ContainerId; readonly change: LinuxResources },
 ): Promise<void> {
   const container = changeable(deps, id)
-  const resources = mergeResources(container.resources, change)
+  const isRunning = container.phase === 'running'
+  // The processes of a running container keep the OOM score that they have.
+  const applicable = isRunning ? { ...change, oomScoreAdj: 0 } : change
+  const resources = mergeResources(container.resources, applicable)
   const update = { bundlePath: deps.paths.container(id).bundle, resources }
   try {
     const spec = await deps.bundles.plannedResources(update)
-    if (container.phase === 'running') {
+    if (isRunning) {
       const handler = deps.pods.resolve(container.podId).runtimeHandler
       const { cgroupsPath } = container
-      await deps.runtimes.update(ctx, { handler, id, cgroupsPath, resources: spec })
+      const { hugepageLimits } = change
+      await deps.runtimes.update(ctx, { handler, id, cgroupsPath, resources: spec, hugepageLimits })
     }
     await deps.bundles.updateResources(update)
   } catch (err) {

@@ -51,6 +51,13 @@ function checkValues(wanted: LinuxResources): void {
       `resources.${field}: ${value} is not an integer from ${minimum} up`,
     )
   }
+  const page = wanted.hugepageLimits.find(({ pageSize }) => !/^[1-9]\d{0,8}[KMG]B$/.test(pageSize))
+  if (page) {
+    throw new RuntimeError(
+      'invalid-argument',
+      `resources.hugepage_limits: "${page.pageSize}" is not a page size such as 2MB`,
+    )
+  }
   for (const [field, value] of [
     ['cpuset_cpus', wanted.cpusetCpus],
     ['cpuset_mems', wanted.cpusetMems],
