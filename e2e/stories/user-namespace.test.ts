@@ -3,6 +3,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { v1 } from '#proto'
 import {
   type ContainerOverrides,
   int64,
@@ -128,6 +129,47 @@ test(
       })
       assert.equal(await s.exec(exec, 'sh', '-c', 'echo again > /dev/stdout'), 'again')
     }
+  }),
+)
+
+test(
+  'what the kubelet asks for by default holds in a user namespace: limits, masks, seccomp, a terminal',
+  story(async s => {
+    const pod = await userPod(s)
+    const id = await runInside(s, pod, {
+      devices: [
+        { containerPath: '/dev/renamed', hostPath: '/dev/zero', permissions: 'r' },
+        { containerPath: '/dev/full', hostPath: '/dev/full', permissions: 'rw' },
+      ],
+      tty: true,
+      stdin: true,
+      resources: { oomScoreAdj: int64(500), memoryLimitInBytes: int64(64 << 20), cpuShares: int64(100) },
+      security: {
+        capabilities: { dropCapabilities: ['ALL'] },
+        readonlyRootfs: true,
+        noNewPrivs: true,
+        maskedPaths: ['/proc/kcore', '/proc/keys', '/sys/firmware'],
+        readonlyPaths: ['/proc/sys', '/proc/sysrq-trigger'],
+        seccomp: { profileType: v1.SecurityProfile.ProfileType.RuntimeDefault },
+        runAsUser: { value: int64(1000) },
+        runAsGroup: { value: int64(1000) },
+        supplementalGroups: [int64(2000)],
+      },
+    })
+    assert.equal(await s.exec(id, 'cat', '/proc/1/oom_score_adj'), '500')
+    assert.match(await s.exec(id, 'id', '-G'), /^1000 .*\b2000$/)
+    assert.match(
+      await s.exec(id, 'cat', '/proc/1/status'),
+      /^CapBnd:\s0+$[^]*^NoNewPrivs:\s1$[^]*^Seccomp:\s2$/m,
+    )
+    assert.match((await s.cri.exec(id, ['touch', '/new'])).stderr, /Read-only file system/)
+    assert.equal(await s.exec(id, 'cat', '/proc/keys'), '')
+    assert.match(await s.exec(id, 'cat', '/proc/mounts'), /proc \/proc\/sys proc ro/)
+    assert.match(await s.exec(id, 'readlink', '/proc/1/fd/0'), /^\/dev\/pts\/0$/)
+    assert.equal(await s.exec(id, 'stat', '-c', '%u', '/dev/pts/0', '/dev/null'), '1000\n65534')
+    assert.equal(await s.exec(id, 'stat', '-c', '%t:%T', '/dev/renamed', '/dev/full'), '1:5\n1:7')
+    await s.exec(id, 'head', '-c', '4', '/dev/renamed')
+    await s.exec(id, 'sh', '-c', 'echo x > /dev/null && head -c 4 /dev/urandom > /dev/null')
   }),
 )
 
@@ -303,7 +345,7 @@ test(
   'after a kill of the daemon such a pod goes on, after a reboot it is taken down without a trace',
   story(async s => {
     const pod = await userPod(s, { pid: mode.POD })
-    const dir = join(s.scratch.dir, 'volume')
+    const dir = join(s.scratch.dir, 'volume-for-life')
     await mkdir(dir)
     const id = await runInside(s, pod, { mounts: [{ containerPath: '/v', hostPath: dir, ...mapped }] })
     await s.daemon.kill()
@@ -327,7 +369,7 @@ const killTimes = [0, 15, 30, 45, 60, 80, 100, 130, 160, 200]
 test(
   'kill -9 while such a pod and its container are made: nothing is left over',
   story(async s => {
-    const dir = join(s.scratch.dir, 'volume')
+    const dir = join(s.scratch.dir, 'volume-for-kills')
     await mkdir(dir)
     const mounts = [
       { containerPath: '/v', hostPath: dir, readonly: true, ...mapped },

@@ -37,12 +37,12 @@ describe('devices of a container', () => {
 
   it('have the number, mode and owner of those of the host', async () => {
     const found = await devicesOf({ hostPath: at('zero'), containerPath: '/dev/nought', permissions: 'rw' })
-    assert.deepEqual(found, [{ node: { path: '/dev/nought', ...zero }, access: 'rw' }])
+    assert.deepEqual(found, [{ node: { path: '/dev/nought', ...zero }, access: 'rw', hostPath: at('zero') }])
   })
 
   it('may be named by a link, and have all access unless less is given', async () => {
     const found = await devicesOf({ hostPath: at('link'), containerPath: 'dev/link', permissions: '' })
-    assert.deepEqual(found, [{ node: { path: '/dev/link', ...zero }, access: 'rwm' }])
+    assert.deepEqual(found, [{ node: { path: '/dev/link', ...zero }, access: 'rwm', hostPath: at('link') }])
   })
 
   it('may be a whole tree, without what is no device', async () => {
@@ -59,7 +59,7 @@ describe('devices of a container', () => {
     const security = { ...sampleSecurity, isPrivileged: true }
     const config = { ...sampleConfig, devices: [device], security }
     const found = await containerDevices(config, { ...options, hasAllDevices: false })
-    assert.deepEqual(found, [{ node: { path: '/dev/nought', ...zero }, access: 'r' }])
+    assert.deepEqual(found, [{ node: { path: '/dev/nought', ...zero }, access: 'r', hostPath: at('zero') }])
   })
 
   it('belong to the user of the container where the handler says so', async () => {
@@ -80,7 +80,8 @@ describe('devices of a container', () => {
     const found = await containerDevices({ ...sampleConfig, devices: [device], security }, options)
     const byPath = new Map(found.map(entry => [entry.node.path, entry]))
     assert.equal(byPath.get('/dev/full')?.access, 'rwm')
-    assert.deepEqual(byPath.get('/dev/null'), { node: { path: '/dev/null', ...zero }, access: 'r' })
+    const expected = { node: { path: '/dev/null', ...zero }, access: 'r', hostPath: at('zero') }
+    assert.deepEqual(byPath.get('/dev/null'), expected)
     assert.equal(byPath.has('/dev/console'), false)
     assert.equal(byPath.size, found.length)
   })

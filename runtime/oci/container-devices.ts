@@ -25,9 +25,9 @@ export async function containerDevices(
       nodes.set(device.path, deviceNode(device, device.path, 'rwm'))
   }
   for (const device of config.devices) {
-    for (const { node, access } of await configuredNodes(device)) {
+    for (const found of await configuredNodes(device)) {
       const owner = options.hasDevicesOfUser ? ownerOf(config.security) : {}
-      nodes.set(node.path, { node: { ...node, ...owner }, access })
+      nodes.set(found.node.path, { ...found, node: { ...found.node, ...owner } })
     }
   }
   return [...nodes.values()]
@@ -67,5 +67,6 @@ async function configuredNodes(device: ContainerDevice): Promise<readonly Contai
 
 function deviceNode(device: HostDevice, path: string, access: string): ContainerDeviceNode {
   const { type, major, minor, mode, uid, gid } = device
-  return { node: { path, type, major, minor, fileMode: mode, uid, gid }, access }
+  const node = { path, type, major, minor, fileMode: mode, uid, gid }
+  return { node, access, ...(device.path === path ? {} : { hostPath: device.path }) }
 }

@@ -107,4 +107,23 @@ describe('the OCI spec of a container', () => {
     assert.deepEqual(linux.gidMappings, [{ containerID: 0, hostID: 70_000, size: 20 }])
     assert.equal(buildSpec(sampleSpecInput).linux.uidMappings, undefined)
   })
+
+  it('mounts devices that have another path on the host into a user namespace, which can make none', () => {
+    const node = { path: '/dev/new', type: 'c', major: 1, minor: 5, fileMode: 0o600, uid: 0, gid: 0 } as const
+    const same = { node: { ...node, path: '/dev/same' }, access: 'r' }
+    const devices = [{ node, access: 'rw', hostPath: '/dev/zero' }, same]
+    const mapping = { hostId: 70_000, containerId: 0, length: 65_536 }
+    const user = { mode: 'pod', uids: [mapping], gids: [mapping] } as const
+    const inside = specInputWith({ pod: { namespaces: { ...sampleNamespaces, user } } })
+    const bound = buildSpec({ ...inside, devices })
+    assert.deepEqual(bound.linux.devices, [same.node])
+    assert.deepEqual(bound.mounts.at(-1), {
+      destination: '/dev/new',
+      type: 'bind',
+      source: '/dev/zero',
+      options: ['bind', 'rprivate', 'rw'],
+    })
+    assert.equal(bound.linux.resources.devices.length, 3)
+    assert.deepEqual(buildSpec({ ...sampleSpecInput, devices }).linux.devices, [node, same.node])
+  })
 })

@@ -1,5 +1,6 @@
 import { RuntimeError } from '#base/errors'
 import { containerAnnotations } from './annotations.ts'
+import { boundDevices, isBound } from './bound-devices.ts'
 import { containerCapabilities } from './capabilities.ts'
 import { containerMasks } from './masks.ts'
 import { containerMounts, rootfsPropagation } from './mounts.ts'
@@ -37,7 +38,7 @@ export function buildSpec(input: SpecInput): Spec {
     ociVersion: '1.0.2',
     process: containerProcess(input, capabilities),
     root: { path: input.rootfsPath, readonly: security.isRootReadOnly },
-    mounts: containerMounts(input),
+    mounts: [...containerMounts(input), ...boundDevices(input)],
     annotations: containerAnnotations(input),
     linux: {
       namespaces: containerNamespaces({ ...input, cgroups: facts.cgroups }),
@@ -49,7 +50,7 @@ export function buildSpec(input: SpecInput): Spec {
         devices: input.devices,
         cgroups: facts.cgroups,
       }),
-      devices: input.devices.map(device => device.node),
+      devices: input.devices.filter(device => !isBound(input, device)).map(device => device.node),
       ...containerMasks(security),
       ...(seccomp ? { seccomp } : {}),
       ...(propagation ? { rootfsPropagation: propagation } : {}),

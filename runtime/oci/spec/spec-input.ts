@@ -43,4 +43,6 @@ export interface ContainerDeviceNode {
   readonly node: DeviceSpec
   /** Device cgroup access, any of r, w, m. */
   readonly access: string
+  /** Where the host has it, if that is another path. */
+  readonly hostPath?: string
 }
