@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { Ctx } from '#base/context'
-import { RuntimeError } from '#base/errors'
 import type { Log } from '#base/log'
 import { noPlugins } from '#engine/plugins/no-plugins'
 import type { PluginHost, Plugins } from '#engine/plugins/plugins'
@@ -120,6 +119,6 @@ async function stopNri(
 ): Promise<void> {
   await listener?.close()
   await Promise.all(plugins.all().map(session => session.shutdown()))
-  for (const session of plugins.all()) session.close(new RuntimeError('cancelled', 'the runtime stops'))
+  listener?.disconnect()
   await preinstalled.stop(ctx)
 }

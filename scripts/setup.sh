@@ -114,7 +114,22 @@ install_go_tools() {
   echo "$wanted" >"$stamp"
 }
 
+# The plugin of e2e/tools/nri-plugin, on the upstream stub.
+install_nri_plugin() {
+  if ! has go; then return 0; fi
+  local stamp=.cache/bin/nri-plugin.sum wanted
+  wanted=$(cat e2e/tools/nri-plugin/{go.mod,go.sum,main.go} | sha256sum)
+  if [ -x .cache/bin/nri-plugin ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+  say 'go build nri-plugin: an NRI plugin for the end-to-end tests'
+  mkdir -p .cache/bin
+  (cd e2e/tools/nri-plugin && go build -trimpath -ldflags '-s -w' -o ../../../.cache/bin/nri-plugin .)
+  echo "$wanted" >"$stamp"
+}
+
 install_packages
 check_node
 install_node_modules
-if [ "${1:-}" = --test ]; then install_go_tools; fi
+if [ "${1:-}" = --test ]; then
+  install_go_tools
+  install_nri_plugin
+fi

@@ -7,6 +7,8 @@ import type { Log } from '#base/log'
 export interface Listener {
   /** Takes no more plugins and removes the socket; those that are here stay. */
   close(): Promise<void>
+  /** Ends every connection, also of plugins that are still joining. */
+  disconnect(): void
 }
 
 export interface ListenerInput {
@@ -22,7 +24,10 @@ const joiningAtOnce = 16
 /** Waits for plugins on a unix socket that only root may use. Errors: `failed-precondition` when it cannot be made. */
 export async function listenForPlugins({ path, onSocket, log }: ListenerInput): Promise<Listener> {
   let joining = 0
+  const sockets = new Set<Socket>()
   const server = createServer(socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
     if (joining >= joiningAtOnce) {
       log.warn({ joining }, 'too many NRI plugins at once: one is turned away')
       socket.destroy()
@@ -62,6 +67,9 @@ export async function listenForPlugins({ path, onSocket, log }: ListenerInput): 
     async close() {
       server.close()
       await removeSocket(path)
+    },
+    disconnect() {
+      for (const socket of sockets) socket.destroy()
     },
   }
 }
