@@ -44,6 +44,7 @@ test('status has the conditions with their reasons, and the default handler as "
     ],
   )
   assert.equal(features?.supplementalGroupsPolicy, true)
+  assert.equal(features.mountOptions, true)
   assert.deepEqual(info, {})
 })
 
