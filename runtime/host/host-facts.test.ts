@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { isKind } from '#base/errors'
 import { parseCapabilities } from './capabilities.ts'
-import { gatherHostFacts, goArchitecture, parseKernelVersion } from './host-facts.ts'
+import { gatherHostFacts, goArchitecture, parseHardLimits, parseKernelVersion } from './host-facts.ts'
 
 describe('facts about the host', () => {
   it('are what this machine shows', async () => {
@@ -48,6 +48,24 @@ describe('facts about the host', () => {
   it('know an architecture by the name that OCI uses', () => {
     const names = ['x64', 'arm64', 'ppc64', 's390x', 'riscv64', 'ia32'].map(goArchitecture)
     assert.deepEqual(names, ['amd64', 'arm64', 'ppc64le', 's390x', 'riscv64', '386'])
+  })
+
+  it('hold the hard limits that are limits', () => {
+    const text = `Limit                     Soft Limit           Hard Limit           Units
+Max cpu time              unlimited            unlimited            seconds
+Max processes             96365                96366                processes
+Max open files            1024                 20000                files
+Max nice priority         0                    0
+`
+    assert.deepEqual(
+      [...parseHardLimits(text)],
+      [
+        ['RLIMIT_NPROC', 96_366],
+        ['RLIMIT_NOFILE', 20_000],
+        ['RLIMIT_NICE', 0],
+      ],
+    )
+    assert.deepEqual([...parseHardLimits('nonsense')], [])
   })
 
   it('know the kernel by two numbers, whatever follows', () => {

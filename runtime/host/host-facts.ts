@@ -10,6 +10,8 @@ export interface HostFacts {
   /** The daemon's own bounding set, names like CAP_CHOWN. */
   readonly capabilities: ReadonlySet<string>
   readonly oomScore: OomScoreFacts
+  /** The daemon's own hard resource limits by name (RLIMIT_NOFILE); without those that are unlimited. */
+  readonly hardLimits: ReadonlyMap<string, number>
   readonly hasApparmor: boolean
   readonly hasSelinux: boolean
   readonly kernel: KernelVersion
@@ -38,10 +40,11 @@ export async function gatherHostFacts(options: {
   /** Default /sys/module/apparmor/parameters/enabled. */
   readonly apparmorPath?: string
 }): Promise<HostFacts> {
-  const [cgroups, status, oomScoreAdj, apparmor, hasSelinux] = await Promise.all([
+  const [cgroups, status, oomScoreAdj, resourceLimits, apparmor, hasSelinux] = await Promise.all([
     detectCgroups({ driver: options.cgroupDriver }),
     readFile('/proc/self/status', 'utf8'),
     readFile('/proc/self/oom_score_adj', 'utf8'),
+    readFile('/proc/self/limits', 'utf8'),
     readFileIfExists(options.apparmorPath ?? '/sys/module/apparmor/parameters/enabled', limits.flagBytes),
     pathExists('/sys/fs/selinux/enforce'),
   ])
@@ -52,11 +55,42 @@ export async function gatherHostFacts(options: {
       own: Number(oomScoreAdj),
       canLower: parseCapabilities(status, 'CapEff').has('CAP_SYS_RESOURCE'),
     }),
+    hardLimits: parseHardLimits(resourceLimits),
     hasApparmor: apparmor?.toString().trim() === 'Y',
     hasSelinux,
     kernel: Object.freeze(parseKernelVersion(release())),
     architecture: goArchitecture(arch()),
   })
+}
+
+/** Names in /proc/PID/limits (proc(5)) that are not those of setrlimit(2). */
+const limitNames: Readonly<Record<string, string>> = {
+  'cpu time': 'CPU',
+  'file size': 'FSIZE',
+  'data size': 'DATA',
+  'stack size': 'STACK',
+  'core file size': 'CORE',
+  'resident set': 'RSS',
+  processes: 'NPROC',
+  'open files': 'NOFILE',
+  'locked memory': 'MEMLOCK',
+  'address space': 'AS',
+  'file locks': 'LOCKS',
+  'pending signals': 'SIGPENDING',
+  'msgqueue size': 'MSGQUEUE',
+  'nice priority': 'NICE',
+  'realtime priority': 'RTPRIO',
+  'realtime timeout': 'RTTIME',
+}
+
+export function parseHardLimits(text: string): ReadonlyMap<string, number> {
+  const limits = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    const [, words, hard] = /^Max (\S+(?: \S+)*?) {2,}\S+ +(\d+)\b/.exec(line) ?? []
+    const name = limitNames[words ?? '']
+    if (name !== undefined && hard !== undefined) limits.set(`RLIMIT_${name}`, Number(hard))
+  }
+  return limits
 }
 
 export function parseKernelVersion(text: string): KernelVersion {

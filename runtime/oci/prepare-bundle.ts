@@ -21,6 +21,7 @@ import { loadSeccompProfile, selectApparmorProfile } from './security-profiles.t
 import { buildSpec } from './spec/build-spec.ts'
 import { withHooks } from './spec/hooks.ts'
 import { sortedMounts, withMountSources } from './spec/mounts.ts'
+import { withinOwnLimits } from './spec/own-limits.ts'
 import { selinuxLabels } from './spec/selinux.ts'
 import type { SpecInput } from './spec/spec-input.ts'
 import type { MountSpec, Spec } from './spec/types.ts'
@@ -156,7 +157,8 @@ async function adjust(deps: BundleDeps, input: BundleInput, spec: Spec): Promise
   const { spec: adjusted, cdiDevices } = await input.adjust(spec)
   const own = requestedDevices(input.config)
   const added = requestedDevices(input.config, cdiDevices).filter(name => !own.includes(name))
-  return applyEdits(adjusted, await deps.cdiDevices.edits(added))
+  const edited = await applyEdits(adjusted, await deps.cdiDevices.edits(added))
+  return { ...edited, process: withinOwnLimits(edited.process, deps.facts) }
 }
 
 async function addHooks(spec: Spec, handler: RuntimeHandlerConfig, config: ContainerConfig): Promise<Spec> {

@@ -176,7 +176,7 @@ function fileCalls(
     readInRoot: (ctx, ...file) => readInRoot(ask, ctx, file),
     async copyFromRoot(ctx, { root, source, target }) {
       await ask(ctx, {
-        type: frameTypes.copyFromRoot,
+        type: frameTypes.copyTree,
         fields: [
           [tags.directory, root],
           [tags.source, source],

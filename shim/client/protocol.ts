@@ -21,7 +21,7 @@ export const frameTypes = {
   forward: 40,
   netDevices: 48,
   openFiles: 49,
-  copyFromRoot: 56,
+  copyTree: 56,
   relabel: 57,
   watch: 64,
   kill: 65,

@@ -79,6 +79,7 @@ export const sampleFacts: HostFacts = {
   },
   capabilities: new Set(['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_RAW', 'CAP_SYS_ADMIN', 'CAP_SYS_TIME']),
   oomScore: { own: 0, canLower: false },
+  hardLimits: new Map(),
   hasApparmor: false,
   hasSelinux: false,
   kernel: { major: 6, minor: 1 },

@@ -20,7 +20,7 @@ static const struct {
 	{FRAME_DISK_USAGE, "DISK_USAGE", request_disk_usage},
 	{FRAME_KILL_CGROUP, "KILL_CGROUP", request_kill_cgroup},
 	{FRAME_REMOVE_CGROUP, "REMOVE_CGROUP", request_remove_cgroup},
-	{FRAME_COPY_FROM_ROOT, "COPY_FROM_ROOT", request_copy_from_root},
+	{FRAME_COPY_TREE, "COPY_TREE", request_copy_tree},
 	{FRAME_RELABEL, "RELABEL", request_relabel},
 	{FRAME_KILL_PROCESS, "KILL", request_kill_process},
 	{FRAME_NET_DEVICES, "NET_DEVICES", request_net_devices},

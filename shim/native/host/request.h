@@ -17,7 +17,7 @@ request_handler request_disk_usage;
 request_handler request_kill_cgroup;
 request_handler request_remove_cgroup;
 request_handler request_kill_process;
-request_handler request_copy_from_root;
+request_handler request_copy_tree;
 request_handler request_relabel;
 request_handler request_net_devices;
 request_handler request_open_files;

@@ -172,7 +172,7 @@ static int resolve(const char *root, const char *path, char real[PATH_MAX], stru
 	return 0;
 }
 
-int request_copy_from_root(const struct frame *request, struct frame_writer *answer, struct error *err)
+int request_copy_tree(const struct frame *request, struct frame_writer *answer, struct error *err)
 {
 	SCOPED_TEXT root = NULL;
 	SCOPED_TEXT source = NULL;
