@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { messageOf, RuntimeError } from '#base/errors'
-import { fileError, readFileIfExists } from '#base/files'
+import { readFileIfExists } from '#base/files'
 import type { Log } from '#base/log'
 import type { StreamingConfig } from '../config/defaults.ts'
 import { streamingLimits } from './limits.ts'
@@ -48,16 +48,11 @@ export function createCertificates(config: TlsConfig, log: Log): Certificates {
   }
 }
 
+/** Changes when a file does; a file that cannot be looked at is found out when it is read. */
 async function fingerprint(files: readonly string[]): Promise<string> {
-  const stats = await Promise.all(
-    files.map(path =>
-      stat(path, { bigint: true }).catch((err: unknown) => {
-        throw fileError(`cannot look at ${path}`, err)
-      }),
-    ),
-  )
+  const stats = await Promise.all(files.map(path => stat(path, { bigint: true }).catch(() => undefined)))
   return stats
-    .map(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(' '))
+    .map(one => (one ? [one.dev, one.ino, one.size, one.mtimeNs, one.ctimeNs].join(' ') : 'none'))
     .join()
 }
 

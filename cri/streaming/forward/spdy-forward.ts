@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Ctx } from '#base/context'
 import type { SessionOperations } from '#engine/model/session'
@@ -29,6 +30,8 @@ export async function serveSpdyForward(ctx: Ctx, input: SpdyForwardInput): Promi
   const forwarding = new Set<Promise<void>>()
   const connection = openSpdyConnection({ transport, log: ctx.log, onStream })
   const signal = AbortSignal.any([ctx.signal, connection.gone])
+  // Every forwarded connection listens.
+  setMaxListeners(0, signal)
 
   function onStream(stream: SpdyStream): string | undefined {
     const port = parsePort(stream.headers.get('port') ?? '')

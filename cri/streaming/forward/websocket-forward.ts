@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { WebSocket } from 'ws'
 import type { Ctx } from '#base/context'
 import type { SessionOperations } from '#engine/model/session'
@@ -21,6 +22,8 @@ export async function serveWebSocketForward(ctx: Ctx, input: WebSocketForwardInp
   const { ports } = request
   const connection = openWebSocketChannels({ socket, protocol, log: ctx.log, count: 2 * ports.length })
   const signal = AbortSignal.any([ctx.signal, connection.gone])
+  // Every forwarded connection listens.
+  setMaxListeners(0, signal)
   await Promise.all(
     ports.map(async (port, index) => {
       const data = connection.channel(2 * index)

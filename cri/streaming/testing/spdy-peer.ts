@@ -63,18 +63,10 @@ export function createSpdyPeer(transport: Duplex): SpdyPeer {
       transport.write(frame)
     },
     async open(id, headers, flags = 0) {
-      const block = await compress(headers)
-      const head = Buffer.from([0x80, 3, 0, 1, flags, 0, 0, 0, 0, 0, 0, id, 0, 0, 0, 0, 0, 0])
-      head.writeUIntBE(block.length + 10, 5, 3)
-      head.writeUInt32BE(id, 8)
-      transport.write(Buffer.concat([head, block]))
+      transport.write(synStream(id, flags, await compress(headers)))
     },
     data(id, data, flags = 0) {
-      const bytes = Buffer.from(data)
-      const head = Buffer.alloc(8)
-      head.writeUInt32BE(id)
-      head.writeUInt32BE(flags * 0x1000000 + bytes.length, 4)
-      transport.write(Buffer.concat([head, bytes]))
+      transport.write(dataFrame(id, flags, Buffer.from(data)))
     },
     received(isWanted) {
       return new Promise((resolve, reject) => {
@@ -100,6 +92,21 @@ export function createSpdyPeer(transport: Duplex): SpdyPeer {
     transport,
   }
   return peer
+}
+
+function synStream(id: number, flags: number, block: Buffer): Buffer {
+  const head = Buffer.from([0x80, 3, 0, 1, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  head.writeUIntBE(block.length + 10, 5, 3)
+  head.writeUInt32BE(id, 8)
+  return Buffer.concat([head, block])
+}
+
+function dataFrame(id: number, flags: number, data: Buffer): Buffer {
+  const head = Buffer.alloc(8)
+  head.writeUInt32BE(id)
+  head.writeUInt8(flags, 4)
+  head.writeUIntBE(data.length, 5, 3)
+  return Buffer.concat([head, data])
 }
 
 function parse(bytes: Buffer): ReceivedFrame {
