@@ -15,10 +15,14 @@ const segmentBytes = '1048576'
 const defaultCgroup = '/lighter'
 const cgroupTimeoutMs = 15_000
 
-/** Puts the images of the suite into the world's registry and shows the daemon the way to them. */
-export async function prepareForSuite({ scratch, registry }: World): Promise<void> {
-  await createTestImages(registry)
+/**
+ * Puts the images of the suite into the world's registry and shows the daemon the way to them. Answers the digest of
+ * test-image-digest.
+ */
+export async function prepareForSuite({ scratch, registry }: World): Promise<string> {
+  const digest = await createTestImages(registry)
   await writeMirrors(scratch.certsDir, registry.host)
+  return digest
 }
 
 /** Where plugins of this world connect. */

@@ -10,6 +10,8 @@ export const critestPath = process.env['CRITEST'] ?? join(cacheBinDir, 'critest'
 
 export interface SuiteOptions {
   readonly socketPath: string
+  /** Default: critestPath. */
+  readonly suitePath?: string
   /** For its temporary files, its log (`critest.log`) and its report; must exist. */
   readonly workDir: string
   /** Regular expressions over the names of specs; default: all. */
@@ -36,7 +38,8 @@ export async function runSuite(options: SuiteOptions): Promise<readonly SpecOutc
   const temporary = join(workDir, 'tmp')
   const reportPath = join(workDir, 'report.json')
   await mkdir(temporary, { recursive: true })
-  const exitCode = await run([...suiteFlags(options), `-ginkgo.json-report=${reportPath}`], {
+  const suitePath = options.suitePath ?? critestPath
+  const exitCode = await run([suitePath, ...suiteFlags(options), `-ginkgo.json-report=${reportPath}`], {
     logPath: join(workDir, 'critest.log'),
     temporary,
   })
@@ -69,12 +72,12 @@ function suiteFlags(options: SuiteOptions): readonly string[] {
 
 /** Its exit code; -1 when a signal ended it. Temporary directories of the suite that it forgets are below ours. */
 async function run(
-  flags: readonly string[],
+  [program = '', ...flags]: readonly string[],
   { logPath, temporary }: { readonly logPath: string; readonly temporary: string },
 ): Promise<number> {
   const log = await open(logPath, 'a')
   try {
-    const child = spawn(critestPath, flags, {
+    const child = spawn(program, flags, {
       env: {
         ...process.env,
         TMPDIR: temporary,

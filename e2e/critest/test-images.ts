@@ -26,15 +26,17 @@ const staging = 'k8s-staging-cri-tools'
 
 /**
  * Builds the images that the upstream conformance suite (and the kubelet's) pulls, under their upstream names and
- * tags, and puts them into the registry. The one with a pinned digest cannot be made again and is missing.
+ * tags, and puts them into the registry. One is pulled by the digest that it has upstream, which cannot be made again:
+ * answers the digest that it has here.
  */
-export async function createTestImages(registry: ImageSink): Promise<void> {
+export async function createTestImages(registry: ImageSink): Promise<string> {
   const [base, shell, programs] = await Promise.all([busyboxLayer(), shellLayer(), compileTestPrograms()])
   const build = imageFactory([base, shell])
   await putServers(registry, programs, build)
-  await putMarked(registry, build)
+  const digest = await putMarked(registry, build)
   await putUsers(registry, build)
   for (const version of ['3.9', '3.10']) registry.put('pause', version, await pauseImage(programs, version))
+  return digest
 }
 
 /** Tells a daemon (registries.certsDir) that the registry at `host` has the images of all these registries. */
@@ -109,8 +111,8 @@ async function putServers(registry: ImageSink, programs: TestPrograms, build: Fa
   )
 }
 
-/** Images that differ in one file, or not at all. */
-async function putMarked(registry: ImageSink, build: Factory): Promise<void> {
+/** Images that differ in one file, or not at all. Answers the digest of the one that is pulled by it. */
+async function putMarked(registry: ImageSink, build: Factory): Promise<string> {
   const marked = (name: string) => build({}, [{ type: 'file', path: name, content: `${name}\n` }])
   for (const name of ['test-image-1', 'test-image-2', 'test-image-3', 'test-image-latest']) {
     registry.put(`${staging}/${name}`, 'latest', await marked(name))
@@ -120,6 +122,9 @@ async function putMarked(registry: ImageSink, build: Factory): Promise<void> {
   }
   const tags = await marked('test-image-tags')
   for (const tag of ['1', '2', '3']) registry.put(`${staging}/test-image-tags`, tag, tags)
+  const digested = await marked('test-image-digest')
+  registry.put(`${staging}/test-image-digest`, 'latest', digested)
+  return digested.digest
 }
 
 async function putUsers(registry: ImageSink, build: Factory): Promise<void> {

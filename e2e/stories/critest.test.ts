@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
+import { suiteWithDigest } from '../critest/digest-spec.ts'
 import { excluded, unexpected } from '../critest/expectations.ts'
 import { prepareForSuite, withSuiteNode } from '../critest/node.ts'
 import { runSuite, type SuiteOptions, whyNoCritest } from '../critest/suite.ts'
@@ -38,5 +39,19 @@ test(
     const outcomes = await run(s, { focus: 'Streaming', isWebSocket: true })
     assert.deepEqual(unexpected(outcomes), [])
     assert.equal(outcomes.length, 5)
+  }),
+)
+
+test(
+  'the spec that pulls by a digest passes when the suite names the digest of an image that can be had',
+  { skip },
+  story(async s => {
+    const digest = await prepareForSuite(s)
+    const suitePath = await suiteWithDigest(s.scratch.dir, digest)
+    const outcomes = await run(s, { suitePath, focus: 'public image with digest' })
+    assert.deepEqual(
+      outcomes.map(({ state, message }) => [state, message]),
+      [['passed', '']],
+    )
   }),
 )
