@@ -152,7 +152,7 @@ test('a client that vanishes while the process does not read ends the process, t
 })
 
 test('a client that opens too few streams is told so, and gets no process', async t => {
-  const door = await openTestStreaming(t, { streamCreationTimeoutMs: 50 })
+  const door = await openTestStreaming(t, { streamCreationTimeoutMs: 1_000 })
   const peer = await door.spdy(await door.server.urlFor(execRequest(['cat'])), ['v4.channel.k8s.io'])
   await peer.open(1, { streamType: 'error' })
   await peer.open(3, { streamType: 'stdout' })
