@@ -94,7 +94,7 @@ func (p *plugin) CreateContainer(_ context.Context, pod *api.PodSandbox, contain
 	adjust.AddAnnotation("nri.test/added", "yes")
 	adjust.RemoveAnnotation(removedByPlugin)
 	adjust.AddMount(&api.Mount{Destination: "/from-plugin", Type: "tmpfs", Source: "tmpfs", Options: []string{"size=64k"}})
-	adjust.AddRlimit("RLIMIT_NOFILE", 333, 222)
+	adjust.AddRlimit("RLIMIT_CORE", 4096, 1024)
 	adjust.SetLinuxMemoryLimit(64 << 20)
 	adjust.SetLinuxPidLimits(99)
 	return adjust, nil, nil
