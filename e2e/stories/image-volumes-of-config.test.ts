@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { busyboxImage, webPage } from '../../deploy/demo/busybox-image.ts'
+import { mode } from '../harness/configs.ts'
 import { exited } from '../harness/states.ts'
 import { type Story, useWorld } from '../harness/world.ts'
 
@@ -61,6 +62,24 @@ test(
     assert.equal(await s.exec(id, 'ls', '/www'), '')
     await s.exec(id, 'touch', '/www/from-inside')
     assert.deepEqual(await readdir(join(s.scratch.dir, 'site')), ['from-inside'])
+  }),
+)
+
+test(
+  'in a user namespace the volumes belong to the users inside',
+  story(async s => {
+    const image = await pullImage(s)
+    const mapping = { containerId: 0, hostId: 400_000, length: 65_536 }
+    const namespaces = {
+      pid: mode.CONTAINER,
+      usernsOptions: { mode: mode.POD, uids: [mapping], gids: [mapping] },
+    }
+    const pod = await s.runPod({ namespaces })
+    const id = await s.run(pod, { image, security: { namespaceOptions: namespaces } })
+    const owners = await s.exec(id, 'stat', '-c', '%u:%g', '/www/index.html', '/home/alice', '/not/there')
+    assert.equal(owners, '0:0\n1000:1000\n0:0')
+    await s.exec(id, 'sh', '-c', 'echo mine > /www/index.html; echo new > /not/there/file')
+    assert.equal(await s.exec(id, 'cat', '/www/index.html', '/not/there/file'), 'mine\nnew')
   }),
 )
 
