@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually } from '../harness/eventually.ts'
 import { listDirectory, readText } from '../harness/files.ts'
@@ -7,8 +7,6 @@ import { cgroupDirs, type Scratch } from '../harness/scratch.ts'
 import type { World } from '../harness/world.ts'
 import { createTestImages, writeMirrors } from './test-images.ts'
 
-/** Through 127.0.0.1 a host port is reached only with this setting; a node has it from its operator. */
-const routeLocalnet = '/proc/sys/net/ipv4/conf/all/route_localnet'
 /** Of the segments that the suite makes and forgets. */
 const segmentBytes = '1048576'
 /** Parent of the pods that name no cgroup, as those of the suite. */
@@ -43,14 +41,9 @@ export async function configureNri(scratch: Scratch, config = ''): Promise<reado
   return ['--config', path]
 }
 
-/** Runs `body` on a node as the suite wants it, and takes away what the suite itself leaves behind. */
+/** Runs `body`, waits until its cgroups are gone, and takes away what the suite itself leaves behind. */
 export async function withSuiteNode<T>(body: () => Promise<T>): Promise<T> {
-  const [setting, segments, cgroups] = await Promise.all([
-    readFile(routeLocalnet, 'utf8'),
-    forgottenSegments(),
-    podCgroups(),
-  ])
-  await writeFile(routeLocalnet, '1')
+  const [segments, cgroups] = await Promise.all([forgottenSegments(), podCgroups()])
   try {
     const result = await body()
     await eventually(
@@ -60,7 +53,6 @@ export async function withSuiteNode<T>(body: () => Promise<T>): Promise<T> {
     )
     return result
   } finally {
-    await writeFile(routeLocalnet, setting)
     for (const id of await forgottenSegments()) {
       if (!segments.includes(id)) await mustRun(['ipcrm', '-m', id])
     }
