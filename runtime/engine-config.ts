@@ -4,7 +4,7 @@ export interface EngineConfig {
   readonly rootDir: string
   /** What a reboot may take, `/run/lighter`; at most 40 bytes long, because socket paths below it hold 107. */
   readonly stateDir: string
-  /** Directory of lighter-host, lighter-shim, lighter-pause and lighter-unpack. */
+  /** Directory of lighter-host, lighter-shim, lighter-pause, lighter-unpack and lighter-accept. */
   readonly programsDir: string
   readonly cniConfDir: string
   readonly cniBinDirs: readonly string[]

@@ -12,7 +12,7 @@ state: /run/lighter
 # Socket of the CRI, for the kubelet and crictl. Mode 0660, owner root.
 listen: unix:///run/lighter/lighter.sock
 
-# Directory of lighter-host, lighter-shim, lighter-pause and lighter-unpack; empty: those that came with lighterd.
+# Directory of lighter-host and the other native programs; empty: those that came with lighterd.
 programsDir: ''
 
 # auto, cgroupfs or systemd. auto: systemd where it runs a pure cgroup v2 tree, else cgroupfs.
