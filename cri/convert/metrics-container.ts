@@ -200,7 +200,7 @@ function processFamilies(): readonly Family[] {
     gauge(
       'container_threads',
       'Number of threads running inside the container',
-      ({ metrics }) => metrics.stats.tasks,
+      ({ metrics }) => metrics.detail.tasks,
     ),
     gauge(
       'container_threads_max',

@@ -75,7 +75,6 @@ const cgroupStats: CgroupStats = {
   },
   swap: { usage: 4096, available: undefined },
   ioPressure: pressure,
-  tasks: 3,
 }
 
 function containerStats({ id }: Container): ContainerStats {
@@ -122,6 +121,7 @@ function containerMetrics(stats: ContainerStats): ContainerMetrics {
         },
       ],
       hugepages: [{ pageSize: '2MB', usage: 2_097_152, maxUsage: undefined }],
+      tasks: 3,
       tasksLimit: 0,
       oomKills: 1,
     },

@@ -25,8 +25,6 @@ export interface CgroupStats {
   /** undefined where the kernel does not account for swap. */
   readonly swap: SwapStats | undefined
   readonly ioPressure: Pressure | undefined
-  /** Processes and threads. */
-  readonly tasks: number
 }
 
 export interface CpuStats {
@@ -123,6 +121,8 @@ export interface CgroupDetail {
   readonly memory: MemoryDetail
   readonly devices: readonly DeviceStats[]
   readonly hugepages: readonly HugepageStats[]
+  /** Processes and threads. */
+  readonly tasks: number
   /** 0: no limit. */
   readonly tasksLimit: number
   readonly oomKills: number

@@ -15,7 +15,7 @@ import {
 export interface DetailDeps {
   readonly layout: CgroupLayout
   /** As in file names: 2MB, 1GB. */
-  readonly pageSizes: readonly string[]
+  readonly pageSizes: () => Promise<readonly string[]>
   /** Name of a block device, `8:0` → /dev/sda. */
   readonly deviceName: (device: string) => Promise<string>
 }
@@ -26,7 +26,7 @@ export function readCgroupDetail(deps: DetailDeps, read: ReadCgroupFile): Promis
 }
 
 async function unifiedDetail(deps: DetailDeps, read: ReadCgroupFile): Promise<CgroupDetail> {
-  const [cpu, stat, limit, swapLimit, min, peak, events, io, tasksLimit] = await Promise.all([
+  const [cpu, stat, limit, swapLimit, min, peak, events, io, tasks, tasksLimit] = await Promise.all([
     read('cpu', 'cpu.stat'),
     read('memory', 'memory.stat'),
     read('memory', 'memory.max'),
@@ -35,6 +35,7 @@ async function unifiedDetail(deps: DetailDeps, read: ReadCgroupFile): Promise<Cg
     read('memory', 'memory.peak'),
     read('memory', 'memory.events'),
     read('io', 'io.stat'),
+    read('pids', 'pids.current'),
     read('pids', 'pids.max'),
   ])
   const { bytes, operations } = parseIoStat(io)
@@ -58,17 +59,19 @@ async function unifiedDetail(deps: DetailDeps, read: ReadCgroupFile): Promise<Cg
     },
     devices: await deviceStats(deps, bytes, operations),
     hugepages: await readHugepages(deps, read, ['current', undefined]),
+    tasks: parseNumber(tasks),
     tasksLimit: parseLimit(tasksLimit),
     oomKills: valueOf(events, 'oom_kill') ?? 0,
   }
 }
 
 async function legacyDetail(deps: DetailDeps, read: ReadCgroupFile): Promise<CgroupDetail> {
-  const [cpu, memory, bytes, operations, tasksLimit, oom] = await Promise.all([
+  const [cpu, memory, bytes, operations, tasks, tasksLimit, oom] = await Promise.all([
     legacyCpu(read),
     legacyMemory(read),
     read('blkio', 'blkio.throttle.io_service_bytes_recursive'),
     read('blkio', 'blkio.throttle.io_serviced_recursive'),
+    read('pids', 'pids.current'),
     read('pids', 'pids.max'),
     read('memory', 'memory.oom_control'),
   ])
@@ -77,6 +80,7 @@ async function legacyDetail(deps: DetailDeps, read: ReadCgroupFile): Promise<Cgr
     memory,
     devices: await deviceStats(deps, parseBlkio(bytes), parseBlkio(operations)),
     hugepages: await readHugepages(deps, read, ['usage_in_bytes', 'max_usage_in_bytes']),
+    tasks: parseNumber(tasks),
     tasksLimit: parseLimit(tasksLimit),
     oomKills: valueOf(oom, 'oom_kill') ?? 0,
   }
@@ -147,7 +151,7 @@ async function readHugepages(
 ): Promise<readonly HugepageStats[]> {
   if (layout.controllers.hugetlb === undefined) return []
   return Promise.all(
-    pageSizes.map(async pageSize => {
+    (await pageSizes()).map(async pageSize => {
       const [usage, maximum] = names
       return {
         pageSize,

@@ -36,14 +36,13 @@ export function readCgroupFigures(layout: CgroupLayout, read: ReadCgroupFile): P
 }
 
 async function unifiedFigures(layout: CgroupLayout, read: ReadCgroupFile): Promise<CgroupFigures> {
-  const [cpu, usage, limit, stat, swapUsage, swapLimit, tasks] = await Promise.all([
+  const [cpu, usage, limit, stat, swapUsage, swapLimit] = await Promise.all([
     read('cpu', 'cpu.stat'),
     read('memory', 'memory.current'),
     read('memory', 'memory.max'),
     read('memory', 'memory.stat'),
     layout.hasSwapAccounting ? read('memory', 'memory.swap.current') : '',
     layout.hasSwapAccounting ? read('memory', 'memory.swap.max') : '',
-    read('pids', 'pids.current'),
   ])
   const pressure = await readPressure(read)
   const isSwapLimited = parseLimit(swapLimit) > 0 || /^0\s*$/.test(swapLimit)
@@ -62,18 +61,16 @@ async function unifiedFigures(layout: CgroupLayout, read: ReadCgroupFile): Promi
       ? swapStats(parseNumber(swapUsage), isSwapLimited ? parseLimit(swapLimit) : undefined)
       : undefined,
     ioPressure: pressure.io,
-    tasks: parseNumber(tasks),
   }
 }
 
 async function legacyFigures(layout: CgroupLayout, read: ReadCgroupFile): Promise<CgroupFigures> {
-  const [cpu, usage, limit, stat, bothLimit, tasks] = await Promise.all([
+  const [cpu, usage, limit, stat, bothLimit] = await Promise.all([
     read('cpuacct', 'cpuacct.usage'),
     read('memory', 'memory.usage_in_bytes'),
     read('memory', 'memory.limit_in_bytes'),
     read('memory', 'memory.stat'),
     layout.hasSwapAccounting ? read('memory', 'memory.memsw.limit_in_bytes') : '',
-    read('pids', 'pids.current'),
   ])
   const pressure = await readPressure(read)
   const memoryLimit = parseLimit(limit)
@@ -92,7 +89,6 @@ async function legacyFigures(layout: CgroupLayout, read: ReadCgroupFile): Promis
       ? swapStats(valueOf(stat, 'total_swap') ?? 0, legacySwapLimit(memoryLimit, parseLimit(bothLimit)))
       : undefined,
     ioPressure: pressure.io,
-    tasks: parseNumber(tasks),
   }
 }
 

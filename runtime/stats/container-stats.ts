@@ -2,14 +2,14 @@ import { type Ctx, throwIfAborted } from '#base/context'
 import type { ContainerOperations } from '../engine.ts'
 import type { RootFilesystems } from '../images/image-store.ts'
 import type { Container } from '../model/container.ts'
-import type { ContainerStats } from '../model/stats.ts'
+import type { CgroupStats, ContainerStats } from '../model/stats.ts'
 import type { LayerUsage } from './layer-usage.ts'
 import type { Sampler } from './sampler.ts'
 
 export interface ContainerStatsDeps {
   readonly containers: Pick<ContainerOperations, 'get' | 'list'>
   readonly rootfs: Pick<RootFilesystems, 'mountpoint'>
-  readonly sampler: Sampler
+  readonly sampler: Sampler<CgroupStats>
   readonly layers: LayerUsage
 }
 
@@ -48,10 +48,11 @@ export async function listContainerStats(
   )
 }
 
+function sample({ sampler }: ContainerStatsDeps, container: Container): Promise<CgroupStats> {
+  return sampler.sample(container.id, runningCgroup(container))
+}
+
 /** Only a running container's cgroup is its own: another path stands for none. */
-function sample(
-  { sampler }: ContainerStatsDeps,
-  { id, phase, cgroupsPath }: Container,
-): ReturnType<Sampler['sample']> {
-  return sampler.sample(id, phase === 'running' ? cgroupsPath : '')
+export function runningCgroup({ phase, cgroupsPath }: Container): string {
+  return phase === 'running' ? cgroupsPath : ''
 }

@@ -5,7 +5,7 @@ import type { CgroupLayout } from '../host/cgroups.ts'
 import type { Container } from '../model/container.ts'
 import type { Pod } from '../model/pod.ts'
 import type { CgroupStats, ContainerStats, NetworkStats, PodStats } from '../model/stats.ts'
-import { type ContainerStatsDeps, listContainerStats, livePhases } from './container-stats.ts'
+import { type ContainerStatsDeps, listContainerStats, livePhases, runningCgroup } from './container-stats.ts'
 import type { PodNetworks } from './pod-network.ts'
 import type { ProcessCounts } from './process-counts.ts'
 
@@ -54,11 +54,6 @@ function membersOf({ containers }: PodStatsDeps, pods: readonly Pod[]): readonly
   for (const container of containers.list({ phases: livePhases }))
     members.get(container.podId)?.push(container)
   return pods.map(pod => members.get(pod.id) ?? [])
-}
-
-/** Only a running container's cgroup is its own: another path stands for none. */
-function runningCgroup({ phase, cgroupsPath }: Container): string {
-  return phase === 'running' ? cgroupsPath : ''
 }
 
 /**
@@ -117,6 +112,5 @@ function sumOf(parts: readonly CgroupStats[], nowNs: bigint): CgroupStats {
       ? { usage: sum(part => part.swap?.usage), available: undefined }
       : undefined,
     ioPressure: undefined,
-    tasks: sum(part => part.tasks),
   }
 }

@@ -16,50 +16,43 @@ export const sampleLimits = {
 } as const
 
 /** Figures of cgroups by key, shared by all who ask within a short time. */
-export interface Sampler {
+export interface Sampler<Figures> {
   /** `cgroupsPath` as in Container; "" has no figures. */
-  sample(key: string, cgroupsPath: string): Promise<CgroupStats>
+  sample(key: string, cgroupsPath: string): Promise<Figures>
   /** Lets go of all others. */
   keepOnly(keys: ReadonlySet<string>): void
 }
 
-export interface SamplerDeps {
+export interface SamplerDeps<Figures> {
   readonly layout: CgroupLayout
   readonly files: TextFiles
   readonly clock: Clock
+  /** Reads a cgroup; `before` is what was found there the last time. */
+  readonly look: (read: ReadCgroupFile, before: Figures | undefined) => Promise<Figures>
 }
 
-interface Entry {
+interface Entry<Figures> {
   readonly cgroupsPath: string
   readonly files: KeptFiles
   readonly read: ReadCgroupFile
   askedAtNs: bigint
-  stats: Promise<CgroupStats>
+  found: Promise<Figures>
 }
 
-export function createSampler(deps: SamplerDeps): Sampler {
+export function createSampler<Figures>(deps: SamplerDeps<Figures>): Sampler<Figures> {
   const limiter = createLimiter(sampleLimits.atOnce)
-  const entries = new Map<string, Entry>()
+  const entries = new Map<string, Entry<Figures>>()
 
-  function look(read: ReadCgroupFile, before?: Promise<CgroupStats>): Promise<CgroupStats> {
-    return limiter.run(async () => {
-      const timestampNs = deps.clock.now()
-      const figures = await readCgroupFigures(deps.layout, read)
-      const last = await before?.catch(() => undefined)
-      const usageNanoCores = nanoCores(last, timestampNs, figures.cpu.usageNs)
-      return { ...figures, timestampNs, cpu: { ...figures.cpu, usageNanoCores } }
-    })
-  }
-
-  function isFresh(entry: Entry): boolean {
+  function isFresh(entry: Entry<Figures>): boolean {
     const ageNs = deps.clock.now() - entry.askedAtNs
     return ageNs >= 0n && ageNs < BigInt(sampleLimits.freshMs) * 1_000_000n
   }
 
-  function begin(key: string, cgroupsPath: string): Entry {
+  function begin(key: string, cgroupsPath: string): Entry<Figures> {
     const files = deps.files.keep()
     const read = cgroupFiles(deps.layout, cgroupsPath, path => files.read(path))
-    const entry = { cgroupsPath, files, read, askedAtNs: deps.clock.now(), stats: look(read) }
+    const found = limiter.run(() => deps.look(read, undefined))
+    const entry = { cgroupsPath, files, read, askedAtNs: deps.clock.now(), found }
     entries.set(key, entry)
     return entry
   }
@@ -69,17 +62,14 @@ export function createSampler(deps: SamplerDeps): Sampler {
       const entry = entries.get(key)
       if (entry?.cgroupsPath !== cgroupsPath) {
         entry?.files.close()
-        return begin(key, cgroupsPath).stats
+        return begin(key, cgroupsPath).found
       }
-      if (isFresh(entry)) return entry.stats
-      const before = entry.stats
+      if (isFresh(entry)) return entry.found
+      const look = (before?: Figures) => limiter.run(() => deps.look(entry.read, before))
       entry.askedAtNs = deps.clock.now()
       // One after the other: the same files are read.
-      entry.stats = before.then(
-        () => look(entry.read, before),
-        () => look(entry.read),
-      )
-      return entry.stats
+      entry.found = entry.found.then(look, () => look())
+      return entry.found
     },
     keepOnly(keys) {
       for (const [key, entry] of entries) {
@@ -88,6 +78,19 @@ export function createSampler(deps: SamplerDeps): Sampler {
         entry.files.close()
       }
     },
+  }
+}
+
+/** A look at what every statistics call shows. */
+export function statsLook(deps: {
+  readonly layout: CgroupLayout
+  readonly clock: Clock
+}): SamplerDeps<CgroupStats>['look'] {
+  return async (read, before) => {
+    const timestampNs = deps.clock.now()
+    const figures = await readCgroupFigures(deps.layout, read)
+    const usageNanoCores = nanoCores(before, timestampNs, figures.cpu.usageNs)
+    return { ...figures, timestampNs, cpu: { ...figures.cpu, usageNanoCores } }
   }
 }
 

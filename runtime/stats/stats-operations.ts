@@ -6,13 +6,15 @@ import type { RootFilesystems } from '../images/image-store.ts'
 import type { Pod } from '../model/pod.ts'
 import type { Paths } from '../state/paths.ts'
 import { createBlockDevices } from './block-devices.ts'
+import { readCgroupDetail } from './cgroup-detail.ts'
 import { containerStats, listContainerStats, livePhases } from './container-stats.ts'
+import { hugepageSizes } from './hugepage-sizes.ts'
 import { createLayerUsage } from './layer-usage.ts'
 import { listPodMetrics, type PodMetricsDeps } from './pod-metrics.ts'
 import { createPodNetworks } from './pod-network.ts'
 import { listPodStats } from './pod-stats.ts'
 import { createProcessCounts } from './process-counts.ts'
-import { createSampler } from './sampler.ts'
+import { createSampler, statsLook } from './sampler.ts'
 import type { TextFiles } from './text-files.ts'
 
 export interface StatsDeps {
@@ -30,14 +32,22 @@ export interface StatsDeps {
 export function statsOperations(deps: StatsDeps): StatsOperations {
   const layers = createLayerUsage(deps)
   const networks = createPodNetworks(deps)
-  const sampler = createSampler(deps)
+  const sampler = createSampler({ ...deps, look: statsLook(deps) })
+  const devices = createBlockDevices()
+  const detail = {
+    layout: deps.layout,
+    pageSizes: () => hugepageSizes(),
+    deviceName: (device: string) => devices.name(device),
+  }
+  const details = createSampler({ ...deps, look: read => readCgroupDetail(detail, read) })
   const parts: PodMetricsDeps = {
     ...deps,
     layers,
     networks,
     sampler,
+    details,
     processes: createProcessCounts(deps),
-    devices: createBlockDevices(),
+    devices,
   }
 
   function forgetGone(): void {
@@ -46,6 +56,7 @@ export function statsOperations(deps: StatsDeps): StatsOperations {
     layers.keepOnly(containers)
     networks.keepOnly(pods)
     sampler.keepOnly(new Set([...containers, ...pods]))
+    details.keepOnly(containers)
   }
 
   return {
