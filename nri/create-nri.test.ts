@@ -372,3 +372,17 @@ test('stop says good-bye, removes the socket, and nobody hears of anything after
   await assert.rejects(stat(bench.socketPath))
   await bench.nri.stopPod(testCtx, bench.pod)
 })
+
+test('a socket that cannot be made fails the start, with its path', async t => {
+  const starting = startNriBench(t, { socketPath: '/proc/nri.sock' })
+  await assert.rejects(
+    starting,
+    err => isKind(err, 'failed-precondition') && err.message.includes('/proc/nri.sock'),
+  )
+})
+
+test('without external connections there is no socket', async t => {
+  const bench = await startNriBench(t, { disableExternalConnections: true })
+  await assert.rejects(stat(bench.socketPath))
+  await create(bench, bench.addContainer('main'))
+})

@@ -93,20 +93,30 @@ async function startNri(
     host,
     join: joinIt,
   })
-  const listener = config.disableExternalConnections
-    ? undefined
-    : await listenForPlugins({
-        path: config.socketPath,
-        onSocket: async socket => {
-          await joinIt({ socket, preinstalled: undefined })
-        },
-        log,
-      })
+  const listener = await openListener(config, log, joinIt).catch(async (err: unknown) => {
+    await stopNri(background, deps, { listener: undefined, preinstalled })
+    throw err
+  })
   log.info({ socket: listener ? config.socketPath : '', plugins: deps.plugins.all().length }, 'NRI is on')
   return {
     hooks: { ...createPodHooks(deps), ...createContainerHooks(deps) },
     stop: () => stopNri(background, deps, { listener, preinstalled }),
   }
+}
+
+async function openListener(
+  config: NriConfig,
+  log: Log,
+  joinIt: (socket: PluginSocket) => Promise<unknown>,
+): Promise<Listener | undefined> {
+  if (config.disableExternalConnections) return undefined
+  return listenForPlugins({
+    path: config.socketPath,
+    onSocket: async socket => {
+      await joinIt({ socket, preinstalled: undefined })
+    },
+    log,
+  })
 }
 
 async function stopNri(
