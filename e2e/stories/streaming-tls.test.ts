@@ -35,7 +35,11 @@ async function makeCertificate(scratch: Scratch, name: string): Promise<void> {
 }
 
 /** What `echo hello` in the container says to a client that trusts a certificate, and shows one. */
-async function hello(s: Story, id: string, trusted: string, own = 'client'): Promise<string> {
+async function hello(
+  s: Story,
+  id: string,
+  { trusted, own = 'client' }: { readonly trusted: string; readonly own?: string },
+): Promise<string> {
   const crictl = await createCrictl(s.scratch)
   const identity = ['--tls-cert', file(s.scratch, `${own}.crt`), '--tls-key', file(s.scratch, `${own}.key`)]
   const tls = ['--tls-ca', file(s.scratch, trusted), ...identity]
@@ -49,13 +53,17 @@ test(
     const id = await s.run(await s.runPod())
     await makeCertificate(s.scratch, 'next')
     await runProgram(['cp', file(s.scratch, 'server.crt'), file(s.scratch, 'first.crt')])
-    assert.equal(await hello(s, id, 'first.crt'), 'hello\n')
-    assert.equal(await hello(s, id, 'next.crt'), '')
-    assert.equal(await hello(s, id, 'first.crt', 'next'), '', 'the server knows the client only')
+    assert.equal(await hello(s, id, { trusted: 'first.crt' }), 'hello\n')
+    assert.equal(await hello(s, id, { trusted: 'next.crt' }), '')
+    assert.equal(
+      await hello(s, id, { trusted: 'first.crt', own: 'next' }),
+      '',
+      'the server knows the client only',
+    )
     await runProgram(['cp', file(s.scratch, 'next.crt'), file(s.scratch, 'trusted.crt')])
     await rename(file(s.scratch, 'next.crt'), file(s.scratch, 'server.crt'))
     await rename(file(s.scratch, 'next.key'), file(s.scratch, 'server.key'))
-    assert.equal(await hello(s, id, 'trusted.crt'), 'hello\n')
-    assert.equal(await hello(s, id, 'first.crt'), '')
+    assert.equal(await hello(s, id, { trusted: 'trusted.crt' }), 'hello\n')
+    assert.equal(await hello(s, id, { trusted: 'first.crt' }), '')
   }),
 )

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { createCrictl, whyNoCrictl } from '../harness/crictl.ts'
@@ -41,6 +42,26 @@ function collect(child: ChildProcess): () => string {
 
 async function processesOf(s: Story, id: string): Promise<string> {
   return s.exec(id, 'ps', '-o', 'args')
+}
+
+async function procOf(s: Story, name: string): Promise<string> {
+  return readFile(`/proc/${String(s.daemon.pid())}/${name}`, 'utf8')
+}
+
+async function residentBytes(s: Story): Promise<number> {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await procOf(s, 'status'))?.[1]) * 1024
+}
+
+/** Waits until the daemon has used no CPU time for a while. */
+async function rests(s: Story): Promise<void> {
+  const ticks = async () => (await procOf(s, 'stat')).split(' ').slice(13, 15).join()
+  let [last, equal] = ['', 0]
+  await eventually('the daemon rests', async () => {
+    const now = await ticks()
+    equal = now === last ? equal + 1 : 0
+    last = now
+    return equal >= 12
+  })
 }
 
 for (const transport of transports) {
@@ -123,6 +144,35 @@ for (const transport of transports) {
     }),
   )
 }
+
+test(
+  'a client that does not read holds its command back, and the daemon stays small',
+  { skip },
+  story(async (s, t) => {
+    const id = await s.run(await s.runPod())
+    const child = await spawnCrictl(s, t, [
+      'exec',
+      id,
+      'sh',
+      '-c',
+      'yes 0123456789abcdef | head -c 200000000',
+    ])
+    let bytes = 0
+    const onData = (chunk: Buffer) => {
+      bytes += chunk.length
+    }
+    child.stdout?.on('data', onData)
+    await eventually('output flows', () => bytes > mebibyte)
+    child.kill('SIGSTOP')
+    const before = await residentBytes(s)
+    await rests(s)
+    const grown = (await residentBytes(s)) - before
+    assert.ok(grown < 32 * mebibyte, `the daemon has grown by ${String(grown)} bytes`)
+    child.kill('SIGCONT')
+    await once(child, 'close')
+    assert.equal(bytes, 200_000_000)
+  }),
+)
 
 test(
   'the daemon stops: its clients hear it at once, and no command stays',
