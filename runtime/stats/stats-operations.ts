@@ -1,4 +1,5 @@
 import type { Clock } from '#base/clock'
+import { RuntimeError } from '#base/errors'
 import type { Host } from '#shim/host'
 import type { ContainerOperations, PodFilter, PodOperations, StatsOperations } from '../engine.ts'
 import type { CgroupLayout } from '../host/cgroups.ts'
@@ -75,7 +76,7 @@ export function statsOperations(deps: StatsDeps): StatsOperations {
       const pod = deps.pods.get(id)
       const [stats] = await listPodStats(parts, ctx, [pod])
       // One pod was asked for, so there is one answer.
-      if (!stats) throw new Error(`no statistics of pod sandbox "${pod.id}"`)
+      if (!stats) throw new RuntimeError('internal', `no statistics of pod sandbox "${pod.id}"`)
       return stats
     },
     async pods(ctx, filter) {
