@@ -146,7 +146,20 @@ test('a snapshot leaves out what is being made or removed', async () => {
   const { containers: shown } = events.snapshot(pod.id)
   assert.deepEqual(
     shown.map(({ phase }) => phase),
-    ['created', 'starting', 'running', 'exited'],
+    ['exited', 'running', 'starting', 'created'],
+  )
+})
+
+test('the latest container of a pod comes first, since a kubelet takes the first with a name', async () => {
+  const { pods, containers, events } = bench()
+  const pod = samplePod({ phase: 'ready' })
+  await pods.insert(pod)
+  const made = [3, 1, 2].map(time => sampleContainer({ podId: pod.id, createdAtNs: BigInt(time) }))
+  for (const container of made) await containers.insert(container)
+  const { containers: shown } = events.snapshot(pod.id)
+  assert.deepEqual(
+    shown.map(({ createdAtNs }) => createdAtNs),
+    [3n, 2n, 1n],
   )
 })
 

@@ -48,7 +48,7 @@ export function createJournal(deps: JournalDeps): Journal {
   let dropped = 0
 
   function snapshot(pod: Pod): PodSnapshot {
-    return { pod, containers: members.of(pod.id).filter(isShown), timestampNs: now() }
+    return { pod, containers: members.of(pod.id).filter(isShown).toReversed(), timestampNs: now() }
   }
 
   function tell(kinds: readonly ContainerEvent['kind'][], id: string, pod: Pod | undefined): void {

@@ -4,7 +4,7 @@ import type { Pod } from './pod.ts'
 /** A pod and its containers at one moment; those that are being made or removed are not shown. */
 export interface PodSnapshot {
   readonly pod: Pod
-  /** In the order in which they were created. */
+  /** The latest one first: a kubelet with EventedPLEG takes the first with a name as the one that counts. */
   readonly containers: readonly Container[]
   /** Nanoseconds since the epoch. Grows strictly over all snapshots and events, whatever the clock does. */
   readonly timestampNs: bigint
