@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run lighter, and says what and why. Does nothing when all is there.
 #   scripts/setup.sh           to build and run
-#   scripts/setup.sh --test    also what the end-to-end tests need: crictl, critest and the CRI definition, built with Go
+#   scripts/setup.sh --test    also what the end-to-end tests need: crictl, critest, the CRI definition and a
+#                              Kubernetes to run, built with Go
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -126,10 +127,33 @@ install_nri_plugin() {
   echo "$wanted" >"$stamp"
 }
 
+# The kubelet and the rest of Kubernetes (e2e/tools/kube) and etcd, at their pinned versions; LIGHTER_KUBE_BIN names a
+# directory that has them already.
+install_kube() {
+  if [ -n "${LIGHTER_KUBE_BIN:-}" ] || ! has go; then return 0; fi
+  local stamp=.cache/kube/kube.sum wanted out=$PWD/.cache/kube
+  wanted=$(cat e2e/tools/{kube,etcd}/go.{mod,sum} | sha256sum)
+  if [ -x .cache/kube/kubelet ] && [ -x .cache/kube/etcd ] &&
+    [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+  say 'go build etcd, kubelet and the rest of Kubernetes: for the end-to-end tests with a cluster (nine minutes, once)'
+  mkdir -p .cache/kube
+  local version major minor at=k8s.io/component-base/version name programs=()
+  version=$(cd e2e/tools/kube && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+  IFS=. read -r major minor _ <<<"${version#v}"
+  for name in kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet; do
+    programs+=("k8s.io/kubernetes/cmd/$name")
+  done
+  (cd e2e/tools/etcd && go build -trimpath -ldflags '-s -w' -o "$out/etcd" go.etcd.io/etcd/server/v3)
+  (cd e2e/tools/kube && go build -trimpath -o "$out/" \
+    -ldflags "-s -w -X $at.gitVersion=$version -X $at.gitMajor=$major -X $at.gitMinor=$minor" "${programs[@]}")
+  echo "$wanted" >"$stamp"
+}
+
 install_packages
 check_node
 install_node_modules
 if [ "${1:-}" = --test ]; then
   install_go_tools
   install_nri_plugin
+  install_kube
 fi
