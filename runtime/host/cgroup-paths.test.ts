@@ -42,6 +42,7 @@ describe('the cgroup path of a container', () => {
     { layout: systemd, parent: 'a:b.slice' },
     { layout: v1, parent: '/a\nb' },
     { layout: v1, parent: '/a:b:c' },
+    { layout: v1, parent: '/kubepods.slice/kubepods-pod1.slice' },
   ]) {
     it(`is refused for the parent ${JSON.stringify(parent)} with ${layout.driver}`, () => {
       assert.throws(

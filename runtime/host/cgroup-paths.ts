@@ -19,7 +19,15 @@ export function cgroupsPathFor(layout: CgroupLayout, parent: string, id: string)
       `cgroup_parent "${parent}" contains a character that is not allowed`,
     )
   }
-  if (layout.driver === 'cgroupfs') return posix.join('/', parent || defaultParent.cgroupfs, id)
+  if (layout.driver === 'cgroupfs') {
+    if (parent.endsWith('.slice')) {
+      throw new RuntimeError(
+        'invalid-argument',
+        `cgroup_parent "${parent}" is a slice of systemd, and the cgroup driver is cgroupfs: set both to the same`,
+      )
+    }
+    return posix.join('/', parent || defaultParent.cgroupfs, id)
+  }
   const slice = posix.basename(parent || defaultParent.systemd)
   if (!slice.endsWith('.slice')) {
     throw new RuntimeError(
