@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { slowness } from './eventually.ts'
 import type { Scratch } from './scratch.ts'
 import { collectTraces, type Traces, traceKinds } from './traces.ts'
 
@@ -22,7 +23,7 @@ export function createAuditor(scratch: Scratch): Auditor {
     },
     async assertNothingLeft() {
       if (!before) throw new Error('baseline() first')
-      const end = Date.now() + settleTimeoutMs
+      const end = Date.now() + settleTimeoutMs * slowness
       for (;;) {
         const left = leftovers(before, await collectTraces(scratch))
         if (left.length === 0) return

@@ -25,6 +25,7 @@ export type PodOverrides = Omit<PodConfig, 'linux'> & {
   readonly namespaces?: NamespaceOptions
   readonly isPrivileged?: boolean
   readonly sysctls?: Record<string, string>
+  readonly cgroupParent?: string
 }
 
 /** A pod as the kubelet asks for it by default: own network and IPC, one PID namespace for each container. */
@@ -34,6 +35,7 @@ export function podConfig(scratch: Scratch, overrides: PodOverrides = {}): PodCo
     namespaces,
     isPrivileged,
     sysctls,
+    cgroupParent = scratch.cgroupParent,
     ...rest
   } = overrides
   return {
@@ -41,7 +43,7 @@ export function podConfig(scratch: Scratch, overrides: PodOverrides = {}): PodCo
     hostname: name,
     logDirectory: `${scratch.logDir}/${name}`,
     linux: {
-      cgroupParent: scratch.cgroupParent,
+      cgroupParent,
       sysctls: sysctls ?? {},
       securityContext: {
         privileged: isPrivileged ?? false,

@@ -8,6 +8,7 @@ import {
   type PodConfig,
   type PodStatus,
 } from './configs.ts'
+import { slowness } from './eventually.ts'
 
 /** The CRI as the tests speak it: ids and texts in, ids and statuses out. Every call has a deadline. */
 export interface Cri {
@@ -49,7 +50,7 @@ export interface Auth {
   readonly registryToken?: string
 }
 
-const callOptions: CallOptions = { timeoutMs: 60_000 }
+const callOptions: CallOptions = { timeoutMs: 60_000 * slowness }
 
 export function connect(socketPath: string): Cri {
   const client = createCriClient(socketPath)

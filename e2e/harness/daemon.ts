@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createCriClient } from '../../cri/grpc/client.ts'
 import { runtimeMethods } from '../../cri/grpc/methods.ts'
-import { eventually } from './eventually.ts'
+import { eventually, slowness } from './eventually.ts'
 import { readText } from './files.ts'
 import { cniBinDirs, lighterdPath } from './paths.ts'
 import type { Scratch } from './scratch.ts'
@@ -61,7 +61,7 @@ export function createDaemon(scratch: Scratch, flags: readonly string[] = []): D
     const running = child
     if (!running) return exited
     running.kill(signal)
-    const timer = setTimeout(() => running.kill('SIGKILL'), stopTimeoutMs)
+    const timer = setTimeout(() => running.kill('SIGKILL'), stopTimeoutMs * slowness)
     const code = await exited
     clearTimeout(timer)
     return code
@@ -81,7 +81,7 @@ export function createDaemon(scratch: Scratch, flags: readonly string[] = []): D
     },
     async startToFail() {
       await launch()
-      const timer = setTimeout(() => child?.kill('SIGKILL'), startTimeoutMs)
+      const timer = setTimeout(() => child?.kill('SIGKILL'), startTimeoutMs * slowness)
       const code = await exited
       clearTimeout(timer)
       return code
@@ -99,7 +99,8 @@ export function createDaemon(scratch: Scratch, flags: readonly string[] = []): D
   }
 }
 
-function usualFlags(scratch: Scratch): readonly string[] {
+/** Directories and socket of a world. */
+export function usualFlags(scratch: Scratch): readonly string[] {
   return [
     ...['--root', scratch.rootDir],
     ...['--state', scratch.stateDir],
@@ -110,10 +111,10 @@ function usualFlags(scratch: Scratch): readonly string[] {
   ]
 }
 
-async function answers(socketPath: string): Promise<boolean> {
+export async function answers(socketPath: string): Promise<boolean> {
   const client = createCriClient(socketPath)
   try {
-    await client.call(runtimeMethods.Version, {}, { timeoutMs: pingTimeoutMs })
+    await client.call(runtimeMethods.Version, {}, { timeoutMs: pingTimeoutMs * slowness })
     return true
   } finally {
     client.close()

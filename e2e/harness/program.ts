@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { slowness } from './eventually.ts'
 
 export interface ProgramOptions {
   readonly timeoutMs?: number
@@ -26,7 +27,7 @@ export async function runProgram(
     cwd: options.cwd,
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, ...options.env },
     stdio: 'pipe',
-    timeout: options.timeoutMs ?? programTimeoutMs,
+    timeout: (options.timeoutMs ?? programTimeoutMs) * slowness,
     killSignal: 'SIGKILL',
   })
   const stdout: Buffer[] = []

@@ -24,8 +24,8 @@ export interface Scratch {
   readonly cgroupParent: string
 }
 
-/** Makes the directories, the conf list and the cgroups of a new world. */
-export async function createScratch(): Promise<Scratch> {
+/** Makes the directories, the conf list and the cgroups of a new world; `suffix` is of its cgroup parent's name. */
+export async function createScratch(suffix: '' | '.slice' = ''): Promise<Scratch> {
   const token = randomBytes(3).toString('hex')
   const dir = `/tmp/lt-${token}`
   const scratch: Scratch = {
@@ -40,7 +40,7 @@ export async function createScratch(): Promise<Scratch> {
     networkName: `lt-${token}`,
     bridge: `lt${token}`,
     subnet: await freeSubnet(),
-    cgroupParent: `/lt-${token}`,
+    cgroupParent: suffix === '' ? `/lt-${token}` : `/lt${token}${suffix}`,
   }
   for (const path of [scratch.cniConfDir, scratch.ipamDir, scratch.certsDir, scratch.logDir]) {
     await mkdir(path, { recursive: true })

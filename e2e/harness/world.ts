@@ -53,6 +53,10 @@ export interface WorldOptions {
   readonly logLevel?: string
   /** Prepares the node before the daemon starts; what it answers are more flags for the daemon. */
   readonly prepare?: (scratch: Scratch) => Promise<readonly string[]>
+  /** Pods' cgroups are in a slice, as the cgroup driver systemd wants. */
+  readonly isInSlice?: boolean
+  /** Default: a child process. */
+  readonly createDaemon?: typeof createDaemon
 }
 
 export type StoryBody = (story: Story, t: TestContext) => Promise<void>
@@ -80,12 +84,12 @@ export function useWorld(options: WorldOptions = {}): (body: StoryBody) => (t: T
 
 /** The caller closes the world. */
 export async function openWorld(options: WorldOptions): Promise<World> {
-  const scratch = await createScratch()
+  const scratch = await createScratch(options.isInSlice === true ? '.slice' : '')
   const registry = await startRegistry(scratch)
   const configPath = join(scratch.dir, 'config.yaml')
   await writeFile(configPath, options.config ?? '')
   const flags = (await options.prepare?.(scratch)) ?? []
-  const daemon = createDaemon(scratch, [
+  const daemon = (options.createDaemon ?? createDaemon)(scratch, [
     '--log-level',
     options.logLevel ?? 'debug',
     '--config',
