@@ -116,6 +116,8 @@ function lazyEngine(engine: () => Engine): Engine {
 
 async function startParts(ctx: Ctx, parts: EngineParts): Promise<void> {
   const { images, network, pods, containers } = parts
+  // First: nothing can be told of a container that an interrupted checkpoint left paused.
+  await parts.checkpoints.journal.recover(ctx)
   // The probe also clears what it left when it was interrupted.
   await Promise.all([images.start(ctx), network.start(), parts.userNamespaceProbe.problem(ctx)])
   await recover(ctx, { pods, containers, readExitFile })
@@ -164,6 +166,6 @@ function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owne
     },
     sessions: sessionOperations({ containers, host: pods.host, ids: deps.ids }, owner),
     events: journal.as(owner),
-    checkpoints: checkpointOperations({ pods, containers }, owner),
+    checkpoints: checkpointOperations({ pods, containers, ...parts.checkpoints }, owner),
   }
 }

@@ -14,6 +14,8 @@ export interface EngineConfig {
   readonly defaultRuntimeHandler: string
   /** Directories of CDI specs; of two devices with one name that of the later directory counts. */
   readonly cdiSpecDirs: readonly string[]
+  /** CRIU: an absolute path, or a name that is looked up in PATH. */
+  readonly criuPath: string
   /** auto: systemd if it runs the cgroup tree of a pure v2 host, else cgroupfs. */
   readonly cgroupDriver: 'auto' | 'cgroupfs' | 'systemd'
   readonly limits: EngineLimits

@@ -8,6 +8,9 @@ import type { NetworkService } from '#cni/network'
 import { readExitFile } from '#shim/exit-file'
 import type { Host } from '#shim/host'
 import { createShims } from '#shim/shims'
+import { createCheckpointSource } from './checkpoints/checkpoint-source.ts'
+import { type CriuFinder, createCriuFinder } from './checkpoints/criu.ts'
+import { createOperationsJournal, type OperationsJournal } from './checkpoints/operations-journal.ts'
 import type { ContainerDeps } from './containers/container-deps.ts'
 import { createExecs } from './containers/execs.ts'
 import { createOciRuntimes } from './containers/oci-runtimes.ts'
@@ -56,12 +59,18 @@ export interface PartsInput {
 }
 
 /** Everything the engine is made of, put together and not started. */
+interface CheckpointParts {
+  readonly criu: CriuFinder
+  readonly journal: OperationsJournal
+}
+
 export interface EngineParts {
   readonly images: ImageStore
   readonly network: NetworkService
   readonly pods: PodDeps
   readonly containers: ContainerDeps
   readonly userNamespaceProbe: UserNamespaceProbe
+  readonly checkpoints: CheckpointParts
 }
 
 export function createEngineParts(input: PartsInput): EngineParts {
@@ -85,11 +94,19 @@ export function createEngineParts(input: PartsInput): EngineParts {
     log: input.log,
   })
   const podTable = createPodTable(input)
-  const containers = createContainerParts(input, images, podTable)
+  const checkpoints: CheckpointParts = {
+    criu: createCriuFinder({
+      programs: input.host,
+      nameOrPath: input.config.criuPath,
+      searchPath: searchPath(),
+    }),
+    journal: createOperationsJournal(input.paths.checkpoints, input.host),
+  }
+  const containers = createContainerParts(input, { images, pods: podTable, checkpoints })
   const { rootDir, stateDir } = input.config
   const userNamespaceProbe = createUserNamespaceProbe({ host: input.host, rootDir, stateDir })
   const pods = createPodParts(input, { podTable, network, containers, userNamespaceProbe })
-  return { images, network, pods, containers, userNamespaceProbe }
+  return { images, network, pods, containers, checkpoints, userNamespaceProbe }
 }
 
 function createPodTable({ paths, log }: PartsInput): Table<Pod> {
@@ -104,9 +121,8 @@ function createPodTable({ paths, log }: PartsInput): Table<Pod> {
   return createTable('pod sandbox', store)
 }
 
-function createContainerParts(input: PartsInput, images: ImageStore, pods: Table<Pod>): ContainerDeps {
-  const { config, paths, host, facts, clock, ids, log } = input
-  const store = createRecordStore<Container>({
+function createContainerTable({ paths, log }: PartsInput): Table<Container> {
+  const store = createRecordStore({
     directory: paths.containerRecords,
     quarantineDirectory: paths.quarantine,
     durability: 'whole',
@@ -114,9 +130,24 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     decode: decodeContainer,
     log,
   })
-  const table = createTable('container', store)
-  const searchPath = process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-  const finder = createRuntimeFinder({ programs: host, kernel: facts.kernel, searchPath })
+  return createTable('container', store)
+}
+
+function searchPath(): string {
+  return process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+interface BelowContainers {
+  readonly images: ImageStore
+  readonly pods: Table<Pod>
+  readonly checkpoints: CheckpointParts
+}
+
+function createContainerParts(input: PartsInput, below: BelowContainers): ContainerDeps {
+  const { images, pods } = below
+  const { config, paths, host, facts, clock, ids, log } = input
+  const table = createContainerTable(input)
+  const finder = createRuntimeFinder({ programs: host, kernel: facts.kernel, searchPath: searchPath() })
   const runtimes = createOciRuntimes({
     config,
     finder,
@@ -164,6 +195,13 @@ function createContainerParts(input: PartsInput, images: ImageStore, pods: Table
     },
     runtimes,
     plugins: input.plugins,
+    checkpoints: createCheckpointSource({
+      ...below.checkpoints,
+      host,
+      ids,
+      limits: config.limits,
+      unpackProgram: join(config.programsDir, 'lighter-unpack'),
+    }),
     paths,
     limits: config.limits,
     clock,

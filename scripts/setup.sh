@@ -156,4 +156,5 @@ if [ "${1:-}" = --test ]; then
   install_go_tools
   install_nri_plugin
   install_kube
+  bash scripts/setup-criu.sh
 fi

@@ -54,6 +54,10 @@ cdi:
     - /etc/cdi
     - /var/run/cdi
 
+checkpoint:
+  # CRIU, which captures and restores processes: an absolute path that ends with /criu, or a name in PATH.
+  criuPath: criu
+
 # Exec, attach and port-forward: a server for those who got a URL from the CRI.
 streaming:
   # IP address to listen on.

@@ -17,6 +17,10 @@ export interface Config {
   }
   readonly streaming: StreamingConfig
   readonly cdi: { readonly specDirs: readonly string[] }
+  readonly checkpoint: {
+    /** An absolute path, or a name that is looked up in PATH. */
+    readonly criuPath: string
+  }
   readonly nri: NriConfig
   readonly log: { readonly level: LogLevel }
   readonly limits: EngineLimits
@@ -82,6 +86,7 @@ export const defaultConfig: Config = freeze({
     streamCreationTimeoutMs: 30_000,
   },
   cdi: { specDirs: ['/etc/cdi', '/var/run/cdi'] },
+  checkpoint: { criuPath: 'criu' },
   nri: {
     enabled: false,
     socketPath: '/var/run/nri/nri.sock',

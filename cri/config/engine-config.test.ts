@@ -26,6 +26,7 @@ test('the engine gets its part of the configuration', () => {
     ],
     defaultRuntimeHandler: 'kata',
     cdiSpecDirs: ['/etc/cdi', '/var/run/cdi'],
+    criuPath: 'criu',
     cgroupDriver: 'auto',
     limits: defaultConfig.limits,
   })

@@ -15,6 +15,7 @@ export function toEngineConfig(config: Config, programsDir: string): EngineConfi
     ),
     defaultRuntimeHandler: config.runtimes.default,
     cdiSpecDirs: config.cdi.specDirs,
+    criuPath: config.checkpoint.criuPath,
     cgroupDriver: config.cgroupDriver,
     limits: config.limits,
   }

@@ -58,7 +58,7 @@ async function listDropIns(directory: string): Promise<readonly string[]> {
 
 /** One source over what came before it. */
 export function merge(config: Config, source: FileConfig): Config {
-  const { cni, registries, runtimes, cdi, streaming, nri, log, limits, ...top } = source
+  const { cni, registries, runtimes, cdi, checkpoint, streaming, nri, log, limits, ...top } = source
   return {
     ...config,
     ...given(top),
@@ -70,6 +70,7 @@ export function merge(config: Config, source: FileConfig): Config {
     },
     streaming: mergeStreaming(config.streaming, streaming),
     cdi: { ...config.cdi, ...given(cdi) },
+    checkpoint: { ...config.checkpoint, ...given(checkpoint) },
     nri: { ...config.nri, ...given(nri) },
     log: { ...config.log, ...given(log) },
     limits: { ...config.limits, ...given(limits) },

@@ -63,6 +63,12 @@ const handler = v.strictObject({
   deviceOwnershipFromSecurityContext: v.optional(v.boolean()),
 })
 
+/** OCI runtimes find it by this name only. */
+const criuPath = v.pipe(
+  v.string(),
+  v.regex(/^(\/(.*\/)?)?criu$/, 'is neither "criu" nor an absolute path of it'),
+)
+
 const limits = v.strictObject({
   layerDownloads: v.optional(positive),
   pullProgressTimeoutMs: v.optional(timeoutMs),
@@ -100,6 +106,7 @@ export const fileSchema = v.strictObject({
   ),
   streaming: v.optional(streaming),
   cdi: v.optional(v.strictObject({ specDirs: v.optional(v.array(absolutePath)) })),
+  checkpoint: v.optional(v.strictObject({ criuPath: v.optional(criuPath) })),
   nri: v.optional(
     v.strictObject({
       enabled: v.optional(v.boolean()),

@@ -1,21 +1,29 @@
 import { RuntimeError } from '#base/errors'
-import type { ContainerDeps } from '../containers/container-deps.ts'
 import type { CheckpointOperations } from '../model/checkpoint.ts'
 import type { Owner } from '../model/pod.ts'
-import type { PodDeps } from '../pods/pod-deps.ts'
+import { createCheckpointContainer } from './checkpoint-container.ts'
+import type { CheckpointDeps } from './checkpoint-deps.ts'
+import { createCheckpointPod } from './checkpoint-pod.ts'
+import { createRestorePod } from './restore-pod.ts'
 
-export interface CheckpointDeps {
-  readonly pods: PodDeps
-  readonly containers: ContainerDeps
-}
+/** Checkpoint and restore of one owner's pods and containers; the others' are not there. */
+export function checkpointOperations(deps: CheckpointDeps, owner: Owner): CheckpointOperations {
+  const container = createCheckpointContainer(deps)
+  const pod = createCheckpointPod(deps)
 
-/** Checkpoint and restore of one owner's pods and containers. */
-export function checkpointOperations(_deps: CheckpointDeps, _owner: Owner): CheckpointOperations {
-  const unbuilt = (what: string) =>
-    Promise.reject(new RuntimeError('unimplemented', `${what} is not built yet`))
+  function own(kind: 'pod sandbox' | 'container', id: string): string {
+    const found = kind === 'container' ? deps.containers.table.find(id) : deps.pods.table.find(id)
+    if (found?.owner === owner) return found.id
+    throw new RuntimeError('not-found', `${kind} "${id}" not found`)
+  }
+
   return {
-    container: () => unbuilt('checkpoint of a container'),
-    pod: () => unbuilt('checkpoint of a pod'),
-    restorePod: () => unbuilt('restore of a pod'),
+    container: async (ctx, input) => container(ctx, { ...input, id: own('container', input.id) }),
+    async pod(ctx, input) {
+      const podId = own('pod sandbox', input.podId)
+      const containerIds = input.containerIds.map(id => own('container', id))
+      await pod(ctx, { ...input, podId, containerIds })
+    },
+    restorePod: createRestorePod(deps, owner),
   }
 }

@@ -19,6 +19,7 @@ import type { MakeOnce } from '../state/make-once.ts'
 import type { Names } from '../state/names.ts'
 import type { Paths } from '../state/paths.ts'
 import type { Table } from '../state/table.ts'
+import type { CheckpointSource } from './checkpoint-source.ts'
 import type { Execs } from './execs.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -38,6 +39,7 @@ export interface ContainerDeps {
   readonly bundles: Bundles
   readonly runtimes: OciRuntimes
   readonly plugins: Plugins
+  readonly checkpoints: CheckpointSource
   readonly paths: Paths
   readonly limits: EngineLimits
   readonly clock: Clock
@@ -87,6 +89,8 @@ export interface ResourcesUpdate {
 export const containerLimits = {
   /** Making a container, after its caller may have left. */
   createTimeoutMs: 120_000,
+  /** Making one from a checkpoint, which may hold a lot of memory. */
+  restoreTimeoutMs: 600_000,
   /** From SIGKILL to the recorded exit; beyond it the process is stuck in the kernel. */
   killTimeoutMs: 30_000,
   removeTimeoutMs: 120_000,

@@ -1,10 +1,9 @@
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { type Ctx, detached, throwIfAborted } from '#base/context'
 import { RuntimeError, withContext } from '#base/errors'
 import { makeDirectory, removePath } from '#base/files'
 import type { ContainerId } from '#base/ids'
 import { createUndoStack, type UndoStack } from '#base/undo-stack'
-import type { ContainerOperations } from '../engine.ts'
 import { podHostname } from '../host/hostname.ts'
 import { userMappings } from '../host/id-mappings.ts'
 import type { Container, ContainerConfig } from '../model/container.ts'
@@ -14,6 +13,7 @@ import { mergeResources } from '../oci/merge-resources.ts'
 import type { PreparedBundle } from '../oci/prepare-bundle.ts'
 import { nextContainerPhase } from '../state/container-machine.ts'
 import type { Making } from '../state/make-once.ts'
+import type { OpenCheckpoint } from './checkpoint-source.ts'
 import { type ContainerDeps, containerLimits } from './container-deps.ts'
 import { containerName } from './container-name.ts'
 import { imageVolumes, makeMountPoints, mountedImages } from './container-volumes.ts'
@@ -23,23 +23,45 @@ interface Creation {
   readonly container: Container
   readonly pod: Pod
   readonly image: Image
+  /** What its processes and files go on from; undefined: from the image. */
+  readonly checkpoint: OpenCheckpoint | undefined
+  /** The config must describe the captured process in every point. */
+  readonly isStrict: boolean
   readonly undo: UndoStack
 }
 
+export interface CreateInput {
+  readonly podId: string
+  readonly config: ContainerConfig
+  /** Path of a checkpoint to begin from, of a container with just this config; its image is the config's. */
+  readonly checkpoint?: string
+}
+
 /**
- * Makes a container: record, root file system, bundle. No process yet. The work goes on when the caller gives up;
- * its identical retry joins it, or gets what it made.
+ * Makes a container: record, root file system, bundle. No process yet. An image that is an absolute path is a checkpoint
+ * archive, which it then begins from. The work goes on when the caller gives up; its identical retry joins it, or
+ * gets what it made.
  */
-export function createCreateContainer(deps: ContainerDeps, owner: Owner): ContainerOperations['create'] {
-  return async (ctx, { podId, config }) => {
+export function createCreateContainer(
+  deps: ContainerDeps,
+  owner: Owner,
+): (ctx: Ctx, input: CreateInput) => Promise<ContainerId> {
+  return async (ctx, { podId, config, checkpoint: path }) => {
     const pod = readyPod(deps, podId)
     const request = { name: containerName(pod.id, config.metadata), input: config }
-    return deps.makeOnce.make(ctx, request, making => {
-      const image = imageOf(deps, config)
-      const container = newContainer(deps, owner, { pod, image, config })
-      const own = detached(ctx, containerLimits.createTimeoutMs)
-      making.begun(container.id)
-      return deps.locks.run(container.id, () => makeContainer(deps, own, { container, pod, image, making }))
+    return deps.makeOnce.make(ctx, request, async making => {
+      const archive = path ?? (isAbsolute(config.image) ? config.image : undefined)
+      const own = detached(ctx, archive ? containerLimits.restoreTimeoutMs : containerLimits.createTimeoutMs)
+      const checkpoint = archive === undefined ? undefined : await deps.checkpoints.open(own, archive)
+      try {
+        const image = checkpoint ? imageOfCheckpoint(deps, config, checkpoint) : imageOf(deps, config)
+        const container = newContainer(deps, owner, { pod, image, config })
+        making.begun(container.id)
+        const creation = { container, pod, image, checkpoint, isStrict: path !== undefined, making }
+        return await deps.locks.run(container.id, () => makeContainer(deps, own, creation))
+      } finally {
+        await checkpoint?.close(detached(ctx, containerLimits.createTimeoutMs))
+      }
     })
   }
 }
@@ -69,6 +91,7 @@ async function makeContainer(
       user: bundle.user,
       stopSignal: bundle.stopSignal,
       cgroupsPath: bundle.cgroupsPath,
+      ...(input.checkpoint ? { checkpointImages: checkpointImagesPath(deps, container) } : {}),
     }))
     undo.commit()
     await deps.plugins.containerCreated(ctx, deps.table.resolve(container.id))
@@ -85,7 +108,7 @@ async function makeContainer(
 }
 
 async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Promise<PreparedBundle> {
-  const { container, pod, image, undo } = creation
+  const { container, pod, image, checkpoint, undo } = creation
   const paths = deps.paths.container(container.id)
   const { hasRecursiveReadOnlyMounts } = await deps.runtimes.find(ctx, pod.runtimeHandler)
   deps.table.setStage(container.id, 'root file system')
@@ -99,6 +122,12 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
     idMappings: userMappings(pod.config.namespaces),
     volumes: imageVolumes(container, pod, paths.volumes),
     label: deps.bundles.mountLabel(container.config, pod),
+    fill: checkpoint && ((fillCtx, upper) => checkpoint.fill(fillCtx, upper)),
+  })
+  await checkpoint?.deleteIn(ctx, paths.rootfs)
+  await checkpoint?.moveImages({
+    target: checkpointImagesPath(deps, container),
+    hostname: podHostname(pod),
   })
   deps.table.setStage(container.id, 'bundle')
   if (container.logPath) await makeDirectory(dirname(container.logPath))
@@ -116,6 +145,7 @@ async function makeBundle(deps: ContainerDeps, ctx: Ctx, creation: Creation): Pr
     targetPid: targetPid(deps, container),
     hasRecursiveReadOnlyMounts,
     adjust: async spec => {
+      checkpoint?.check(spec, creation.isStrict)
       deps.table.setStage(container.id, 'plugins')
       undo.push('tell plugins', undoCtx => deps.plugins.containerAbandoned(undoCtx, container))
       const adjustment = await deps.plugins.createContainer(ctx, { container, spec })
@@ -160,6 +190,29 @@ function imageOf(deps: ContainerDeps, config: ContainerConfig): Image {
   const image = deps.images.find(config.image)
   if (!image) throw new RuntimeError('not-found', `image "${config.image}" not found: pull it first`)
   return image
+}
+
+/** Beside its writable layer, and removed with it. */
+function checkpointImagesPath(deps: ContainerDeps, { id }: Container): string {
+  return join(deps.images.rootfs.mountpoint, id, 'checkpoint')
+}
+
+/** The image that it was made from. One that the config names has to be this one. */
+function imageOfCheckpoint(
+  deps: ContainerDeps,
+  config: ContainerConfig,
+  { imageReferences }: OpenCheckpoint,
+): Image {
+  const image = imageReferences.map(reference => deps.images.find(reference)).find(found => found)
+  if (!image) {
+    const name = imageReferences.at(-1) ?? ''
+    throw new RuntimeError('not-found', `the checkpoint needs image "${name}": pull it first`)
+  }
+  if (isAbsolute(config.image) || imageOf(deps, config).id === image.id) return image
+  throw new RuntimeError(
+    'invalid-argument',
+    `the checkpoint is of image "${image.id}", not of "${config.image}"`,
+  )
 }
 
 function newContainer(

@@ -41,9 +41,7 @@ async function startContainer(deps: ContainerDeps, ctx: Ctx, id: ContainerId): P
     stage: 'runtime',
   }))
   const state = await launch(deps, ctx, { container: created, pod })
-  if (state.kind === 'failed') {
-    throw new RuntimeError('failed-precondition', `cannot start container "${id}": ${state.message}`)
-  }
+  if (state.kind === 'failed') throw await startError(deps, created, state.message)
   const started = await deps.table.update(id, current => {
     const startedAtNs = deps.clock.now()
     // It may have ended already: then only the time of its start is news.
@@ -52,6 +50,7 @@ async function startContainer(deps: ContainerDeps, ctx: Ctx, id: ContainerId): P
     const pid = state.kind === 'running' ? state.pid : undefined
     return { ...current, phase: nextContainerPhase(current, 'started'), stage: '', startedAtNs, pid }
   })
+  if (created.checkpointImages !== undefined) await deps.host.removeTree(ctx, [created.checkpointImages])
   await deps.plugins.containerStarted(ctx, started)
 }
 
@@ -64,13 +63,26 @@ async function launch(
   try {
     const { path } = await deps.runtimes.find(ctx, pod.runtimeHandler)
     await deps.plugins.startContainer(ctx, container)
-    await deps.shims.launch(ctx, shimSpec(deps, container, path))
+    const { checkpointImages: imagesPath } = container
+    const restore =
+      imagesPath === undefined
+        ? undefined
+        : { imagesPath, criuDirectory: await deps.checkpoints.criuDirectory(ctx) }
+    await deps.shims.launch(ctx, { ...shimSpec(deps, container, path), restore })
     return await orAborted(ctx, deps.supervisor.watch(ctx, container.id))
   } catch (err) {
     const failure = withContext(`cannot start container "${container.id}"`, err)
     await deps.supervisor.abandon(ctx, container.id, failure.message)
     throw failure
   }
+}
+
+/** Of a restore, what the OCI runtime says is that CRIU failed; why, CRIU has written down. */
+async function startError(deps: ContainerDeps, container: Container, message: string): Promise<RuntimeError> {
+  const { bundle } = deps.paths.container(container.id)
+  const isRestore = container.checkpointImages !== undefined
+  const reason = (isRestore && (await deps.checkpoints.restoreErrors(bundle))) || message
+  return new RuntimeError('failed-precondition', `cannot start container "${container.id}": ${reason}`)
 }
 
 function shimSpec(deps: ContainerDeps, container: Container, runtimePath: string): ShimSpec {

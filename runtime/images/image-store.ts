@@ -24,6 +24,8 @@ export interface RootFilesystems {
   remove(ctx: Ctx, input: { readonly key: ContainerId; readonly target: string }): Promise<void>
   /** Bytes and inodes of the writable layer. */
   usage(ctx: Ctx, key: ContainerId): Promise<{ readonly bytes: number; readonly inodes: number }>
+  /** Directories of a root file system: its writable layer, and the layers below it with those of its volumes. */
+  layersOf(key: ContainerId): { readonly upper: string; readonly layers: readonly string[] }
   /** Directory that the writable layers live on (CRI FilesystemIdentifier.mountpoint). */
   readonly mountpoint: string
   /** Keys for which something exists on disk. */
@@ -40,6 +42,8 @@ export interface RootfsInput {
   readonly volumes: readonly ImageVolume[]
   /** SELinux label of everything in it; undefined: none. */
   readonly label?: string | undefined
+  /** Puts something into the writable layer before it is mounted. */
+  readonly fill?: ((ctx: Ctx, upper: string) => Promise<void>) | undefined
 }
 
 /** A read-only view of an image, or of a part of it (CRI Mount.image). */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Ctx } from '#base/context'
 import { RuntimeError, withContext } from '#base/errors'
 import { fileError, makeDirectory } from '#base/files'
-import { asChainId, type ChainId, parseDigest } from '#base/ids'
+import { asChainId, type ChainId, type ContainerId, parseDigest } from '#base/ids'
 import type { Log } from '#base/log'
 import { createUndoStack, type UndoStack } from '#base/undo-stack'
 import type { Host, IdMappings } from '#shim/host'
@@ -113,7 +113,21 @@ export function createRootFilesystems(deps: RootFilesystemsDeps): RootFilesystem
       if (!byKey.has(key)) throw new RuntimeError('not-found', `there is no root file system for ${key}`)
       return deps.host.diskUsage(ctx, [join(mountpoint, key, 'upper')])
     },
+    layersOf: key => layersOf(deps, mountpoint, { key, record: byKey.get(key) }),
     keys: () => Promise.resolve([...byKey.keys(), ...withoutRecord]),
+  }
+}
+
+function layersOf(
+  { snapshots }: RootFilesystemsDeps,
+  mountpoint: string,
+  { key, record }: { readonly key: ContainerId; readonly record: RootfsRecord | undefined },
+): ReturnType<RootFilesystems['layersOf']> {
+  if (!record) throw new RuntimeError('not-found', `there is no root file system for ${key}`)
+  const names = layerNames(snapshots, record.chainIds, record.imageId)
+  return {
+    upper: join(mountpoint, key, 'upper'),
+    layers: names.map(name => join(snapshots.directory, name)),
   }
 }
 
@@ -149,11 +163,12 @@ interface MountDeps {
 async function mountWritable(
   ctx: Ctx,
   { host, snapshots, mountpoint, undo }: MountDeps,
-  { key, target, layers, idMappings, label }: RootfsInput & { readonly layers: readonly string[] },
+  { key, target, layers, idMappings, label, fill }: RootfsInput & { readonly layers: readonly string[] },
 ): Promise<void> {
   const directory = join(mountpoint, key)
   undo.push('remove writable layer', undoCtx => host.removeTree(undoCtx, [directory]))
   await makeWritableLayer(directory, join(snapshots.directory, layers[0] ?? emptySnapshotName), idMappings)
+  await fill?.(ctx, join(directory, 'upper'))
   undo.push('unmount', undoCtx => host.unmount(undoCtx, [target]))
   await host.mountOverlay(ctx, {
     directory: snapshots.directory,

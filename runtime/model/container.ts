@@ -142,4 +142,6 @@ export interface Container {
   /** Path as in /proc/PID/cgroup, or slice:prefix:name with the systemd driver (OCI linux.cgroupsPath). */
   readonly cgroupsPath: string
   readonly resources: LinuxResources | undefined
+  /** Directory of CRIU's images that it begins from; undefined: it runs its process from the start. */
+  readonly checkpointImages?: string | undefined
 }

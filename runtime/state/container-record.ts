@@ -78,6 +78,7 @@ const containerRecord = v.object({
   logPath: v.string(),
   cgroupsPath: v.string(),
   resources: s.maybe(s.linuxResources),
+  checkpointImages: v.optional(v.string()),
 })
 
 export function encodeContainer(container: Container): unknown {

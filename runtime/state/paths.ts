@@ -8,6 +8,8 @@ export interface Paths {
   readonly containerRecords: string
   readonly quarantine: string
   readonly cniCache: string
+  /** What checkpoints and restores need while they are under way. */
+  readonly checkpoints: string
   readonly rootLock: string
   readonly stateLock: string
   readonly runtimeRoot: string
@@ -58,6 +60,7 @@ export function createPaths(config: Pick<EngineConfig, 'rootDir' | 'stateDir'>):
     containerRecords: inRoot('containers'),
     quarantine: inRoot('quarantine'),
     cniCache: inRoot('cni'),
+    checkpoints: inRoot('checkpoints'),
     rootLock: inRoot('lock'),
     stateLock: inState('lock'),
     runtimeRoot: inState('runtime'),

@@ -1,4 +1,5 @@
 import type { Ctx } from '#base/context'
+import { RuntimeError } from '#base/errors'
 import { createIds } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import { silentLog } from '#base/log'
@@ -68,12 +69,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
     host,
     shims,
     supervisor,
-    execs: createExecs({
-      writeProcess: () => Promise.resolve(),
-      shims,
-      paths,
-      ids: createIds(),
-    }),
+    execs: createExecs({ writeProcess: () => Promise.resolve(), shims, paths, ids: createIds() }),
     images: fakeImages(calls),
     bundles: {
       prepare: () => Promise.reject(new Error('not in this test')),
@@ -83,6 +79,7 @@ export async function createContainerBench(): Promise<ContainerBench> {
     },
     runtimes: fakeRuntimes(calls),
     plugins: noPlugins,
+    checkpoints: noCheckpoints,
     paths,
     limits,
     clock,
@@ -118,6 +115,12 @@ const limits: EngineLimits = {
   execSyncBytes: 8,
 }
 
+const noCheckpoints: ContainerDeps['checkpoints'] = {
+  open: (_ctx, archive) => Promise.reject(new RuntimeError('not-found', `there is no ${archive}`)),
+  criuDirectory: () => Promise.resolve('/nowhere/criu'),
+  restoreErrors: () => Promise.resolve(''),
+}
+
 function fakeImages(calls: string[]): ContainerDeps['images'] {
   return {
     find: () => undefined,
@@ -125,6 +128,7 @@ function fakeImages(calls: string[]): ContainerDeps['images'] {
       prepare: () => Promise.resolve(),
       remove: (_ctx, { key }) => Promise.resolve(void calls.push(`remove rootfs ${key}`)),
       usage: () => Promise.resolve({ bytes: 0, inodes: 0 }),
+      layersOf: () => ({ upper: '/nowhere/upper', layers: [] }),
       mountpoint: '/nowhere',
       keys: () => Promise.resolve([]),
     },

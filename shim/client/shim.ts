@@ -19,6 +19,15 @@ export interface ShimSpec {
   readonly hasStdin: boolean
   readonly isStdinOnce: boolean
   readonly hasSystemdCgroup: boolean
+  /** Begins from a checkpoint instead of running its process. */
+  readonly restore?: ShimRestore | undefined
+}
+
+export interface ShimRestore {
+  /** CRIU images; not changed. */
+  readonly imagesPath: string
+  /** Where the OCI runtime finds `criu`. */
+  readonly criuDirectory: string
 }
 
 export interface ContainerExit {

@@ -10,7 +10,7 @@ import { createSession } from './shim-session.ts'
 import { followShim } from './shim-watch.ts'
 
 /** What the OCI runtime and its hooks find in their environment. */
-const shimEnvironment = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']
+const shimPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 const stdinFlag = 2
 const execFlags = { tty: 1, stdin: stdinFlag, killOnClose: 4 } as const
@@ -27,7 +27,7 @@ export function createShims(deps: ShimsDeps): Shims {
     async launch(ctx, spec) {
       const pid = await deps.host.launch(ctx, {
         argv: [deps.programPath, ...shimArguments(spec)],
-        env: shimEnvironment,
+        env: [`PATH=${spec.restore ? `${spec.restore.criuDirectory}:` : ''}${shimPath}`],
         socketPath: spec.socketPath,
         stderrPath: join(spec.bundlePath, 'shim.log'),
       })
@@ -67,6 +67,7 @@ function shimArguments(spec: ShimSpec): string[] {
     ...(spec.logPath === undefined ? [] : ['--log-path', spec.logPath]),
     ...(spec.oomPath === undefined ? [] : ['--oom-file', spec.oomPath]),
     ...(spec.ioOwner ? ['--io-owner', `${spec.ioOwner.uid}:${spec.ioOwner.gid}`] : []),
+    ...(spec.restore ? ['--restore', spec.restore.imagesPath] : []),
     ...(spec.hasTty ? ['--tty'] : []),
     ...(spec.hasStdin ? ['--stdin'] : []),
     ...(spec.isStdinOnce ? ['--stdin-once'] : []),

@@ -59,7 +59,7 @@ export async function unpackLayer(
 }
 
 /** By the first bytes, as every runtime does: media types are often wrong about it. */
-async function compressionOf(path: string): Promise<'none' | 'gzip' | 'zstd'> {
+export async function compressionOf(path: string): Promise<'none' | 'gzip' | 'zstd'> {
   const head = Buffer.alloc(4)
   try {
     const file = await open(path, 'r')

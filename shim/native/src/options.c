@@ -27,6 +27,7 @@ static const struct text_option text_options[] = {
 	{ "--log-path", offsetof(struct options, log_path), 0, 1, 0 },
 	{ "--oom-file", offsetof(struct options, oom_file), 0, 1, 0 },
 	{ "--io-owner", offsetof(struct options, io_owner), 0, 0, 0 },
+	{ "--restore", offsetof(struct options, restore), 0, 1, 0 },
 };
 
 static const struct flag_option flag_options[] = {

@@ -25,6 +25,7 @@ struct options {
 	const char *log_path; /* NULL: none */
 	const char *oom_file; /* NULL: none */
 	const char *io_owner; /* as given; NULL: none */
+	const char *restore;  /* CRIU images to begin from; NULL: run from the start */
 	struct owner owner;   /* of the pipes */
 	int has_tty;
 	int has_stdin;

@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-enum { ARGUMENTS_MAX = 24, LOG_TAIL_SIZE = 32 * 1024 };
+enum { ARGUMENTS_MAX = 32, LOG_TAIL_SIZE = 32 * 1024 };
 
 struct arguments {
 	const char *list[ARGUMENTS_MAX + 1];
@@ -86,6 +86,17 @@ void runtime_log_path(const struct options *options, char *path, size_t size)
 	snprintf(path, size, "%s/runtime.log", options->bundle);
 }
 
+/* What the checkpoint was taken with is what it can be restored with. CRIU logs into the bundle. */
+static void add_restore(struct arguments *arguments, const struct options *options)
+{
+	add(arguments, "restore");
+	add_option(arguments, "--image-path", options->restore);
+	add_option(arguments, "--work-path", options->bundle);
+	add(arguments, "--tcp-established");
+	add(arguments, "--file-locks");
+	add(arguments, "--ext-unix-sk");
+}
+
 pid_t runtime_run(const struct options *options, const struct io *io, struct error *err)
 {
 	struct arguments arguments = { 0 };
@@ -93,7 +104,10 @@ pid_t runtime_run(const struct options *options, const struct io *io, struct err
 
 	runtime_log_path(options, log_path, sizeof(log_path));
 	add_global(&arguments, options, log_path);
-	add(&arguments, "run");
+	if (options->restore)
+		add_restore(&arguments, options);
+	else
+		add(&arguments, "run");
 	add(&arguments, "--detach");
 	add_option(&arguments, "--bundle", options->bundle);
 	add_option(&arguments, "--pid-file", options->pid_file);

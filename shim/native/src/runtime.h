@@ -8,7 +8,7 @@
 #include "message.h"
 #include "options.h"
 
-/* `run --detach` of the bundle. */
+/* `run --detach` of the bundle, or `restore --detach` where --restore was given. */
 pid_t runtime_run(const struct options *options, const struct io *io, struct error *err);
 
 /* Files of one exec: the process to start, where its pid is put, the runtime's log. */
