@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Long from 'long'
+import { isKind } from '#base/errors'
 import { v1 } from '#proto'
 import { samplePod, samplePodId } from '../testing/samples.ts'
 import { toPodConfig } from './pod-config.ts'
@@ -67,6 +68,15 @@ test('everything that is given arrives', () => {
   assert.deepEqual(config.seccomp, { type: 'runtime-default' })
   assert.deepEqual(config.selinux, { user: '', role: '', type: '', level: 's0:c1,c2' })
   assert.equal(config.overhead?.memoryLimitBytes, 5)
+})
+
+test('a log directory is absolute, since it would be below the directory of the daemon', () => {
+  for (const logDirectory of ['pods', './pods', '../pods', '-']) {
+    assert.throws(
+      () => convert({ metadata, logDirectory }),
+      (err: unknown) => isKind(err, 'invalid-argument') && err.message.includes(`log_directory`),
+    )
+  }
 })
 
 test('DNS that is there and empty is not the same as none', () => {

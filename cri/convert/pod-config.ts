@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { DnsConfig, PodConfig, PodMetadata, PortMapping, PortProtocol } from '#engine/model/pod'
 import { v1 } from '#proto'
 import { invalid, plainText, plainTexts, required, requiredText, textMap } from './fields.ts'
@@ -19,7 +20,7 @@ export function toPodConfig(input: v1.PodSandboxConfig.$Properties | null | unde
   return {
     metadata: toPodMetadata(config.metadata),
     hostname: plainText(config.hostname, 'config.hostname'),
-    logDirectory: plainText(config.logDirectory, 'config.log_directory'),
+    logDirectory: toLogDirectory(config.logDirectory),
     dns: toDns(config.dnsConfig),
     portMappings: (config.portMappings ?? []).map(toPortMapping),
     labels: textMap(config.labels),
@@ -37,6 +38,15 @@ export function toPodConfig(input: v1.PodSandboxConfig.$Properties | null | unde
     overhead: toResources(linux.overhead, 'config.linux.overhead'),
     resources: toResources(linux.resources, 'config.linux.resources'),
   }
+}
+
+/** A relative one would be below wherever the daemon was started. */
+function toLogDirectory(input: string | null | undefined): string {
+  const path = plainText(input, 'config.log_directory')
+  if (path !== '' && !posix.isAbsolute(path)) {
+    throw invalid(`config.log_directory is not an absolute path: "${path}"`)
+  }
+  return path
 }
 
 /** The kubelet takes no status without name, namespace and uid, so no pod can be without them. */

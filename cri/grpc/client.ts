@@ -99,12 +99,14 @@ function streamCall<M extends AnyMethod>(
     new grpc.Metadata(),
     deadlineOf(options),
   )
+  let early: Error | undefined
   const opened = new Promise<void>(resolve => {
     call.once('metadata', () => {
       resolve()
     })
     // A failure is for the iteration to throw; nobody may be iterating yet, or any more.
-    call.once('error', () => {
+    call.once('error', err => {
+      early = err
       resolve()
     })
   })
@@ -120,6 +122,8 @@ function streamCall<M extends AnyMethod>(
     async *[Symbol.asyncIterator]() {
       try {
         for await (const message of call) yield message as Received<M['response']>
+        // One that was over before the iteration began ends without a word.
+        if (early) throw early
       } finally {
         options.signal?.removeEventListener('abort', cancel)
         cancel()

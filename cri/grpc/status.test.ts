@@ -33,10 +33,12 @@ test('what is not a RuntimeError tells the client nothing', () => {
   }
 })
 
-test('a long text is cut, on a character, and says so', () => {
-  const { details } = toStatus(new RuntimeError('internal', 'ä'.repeat(10_000)))
-  assert.ok(Buffer.byteLength(details) <= maxDetailsBytes)
-  assert.match(details, /^ä+\ufffd?…$/)
+test('a long text is cut in the middle, says so, and keeps its end', () => {
+  for (const letter of ['a', 'ä', '€', '\u{1f4a5}']) {
+    const { details } = toStatus(new RuntimeError('internal', `no: ${letter.repeat(10_000)}: do this`))
+    assert.ok(Buffer.byteLength(details) <= maxDetailsBytes, letter)
+    assert.match(details, /^no: [^…]+…[^…]+: do this$/)
+  }
 })
 
 test('half a surrogate pair does not break the header', () => {

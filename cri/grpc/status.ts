@@ -27,8 +27,10 @@ export interface RpcStatus {
   readonly details: string
 }
 
-/** The text travels in a header, and peers limit those: longer texts are cut. */
-export const maxDetailsBytes = 4096
+/** The text travels in a header, and people read it: longer texts are cut in the middle. */
+export const maxDetailsBytes = 1024
+/** The end of a cut text: mostly what to do, or the kernel's reason. */
+const endBytes = 256
 
 /** The answer to a failed RPC. What is not a RuntimeError tells the client nothing but "internal error". */
 export function toStatus(err: unknown): RpcStatus {
@@ -82,5 +84,7 @@ function prefixOf(kind: ErrorKind): string {
 function cut(text: string): string {
   const bytes = Buffer.from(text)
   if (bytes.length <= maxDetailsBytes) return bytes.toString()
-  return `${bytes.subarray(0, maxDetailsBytes - 6).toString()}…`
+  // The ellipsis has three bytes, and so has what each byte of a character that was cut may become.
+  const beginning = bytes.subarray(0, maxDetailsBytes - endBytes - 12).toString()
+  return `${beginning}…${bytes.subarray(-endBytes).toString()}`
 }

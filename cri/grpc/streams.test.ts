@@ -141,6 +141,17 @@ test('a request that is refused at once is an error without messages', async t =
   })
 })
 
+test('an error that came before anybody read is there for who reads then', async t => {
+  const { client } = await start(t, {
+    handler: () => {
+      throw new RuntimeError('invalid-argument', 'not like this')
+    },
+  })
+  const stream = client.stream(rpc.GetContainerEvents, {})
+  await stream.opened
+  await assert.rejects(idsOf(stream), { code: grpcCode.invalidArgument })
+})
+
 test('before the engine is ready a stream is UNAVAILABLE', async t => {
   const { client } = await start(t, { handler: count(1), isReady: () => false })
   await assert.rejects(idsOf(client.stream(rpc.GetContainerEvents, {})), { code: grpcCode.unavailable })

@@ -34,6 +34,13 @@ export async function updateContainer(ctx: Ctx, programs: Programs, input: Updat
     mayFinish: true,
   })
   if (result.exitCode === 0) return
-  const text = result.stderr.toString().trim().slice(-limits.messageLength)
-  throw new RuntimeError('failed-precondition', `${input.runtimePath} update failed: ${text}`)
+  const why = reasonIn(result.stderr.toString())
+  throw new RuntimeError('failed-precondition', `${input.runtimePath} update failed: ${why}`)
+}
+
+/** The last line is the error; runc's logger puts time and level before it, and quotes around it. */
+function reasonIn(output: string): string {
+  const line = output.trim().split('\n').at(-1) ?? ''
+  const quoted = /level=\w+ msg="((?:[^"\\]|\\.)*)"$/.exec(line)?.[1]
+  return (quoted?.replace(/\\(["\\])/g, '$1') ?? line).slice(0, limits.messageLength)
 }
