@@ -133,6 +133,7 @@ test('bad input is refused before anything is made', async t => {
   const cases: readonly (readonly [string, PodConfig, string, ErrorKind])[] = [
     ['unknown handler', samplePodConfig(), 'kata', 'not-found'],
     ['long hostname', samplePodConfig({ hostname: 'x'.repeat(65) }), '', 'invalid-argument'],
+    ['cgroup parent', samplePodConfig({ cgroupParent: '/not a parent' }), '', 'invalid-argument'],
     ['no id mapping', withUser({ uids: [] }), '', 'invalid-argument'],
     ['two id mappings', withUser({ gids: [idMapping, idMapping] }), '', 'invalid-argument'],
     [

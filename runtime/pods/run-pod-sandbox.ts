@@ -38,6 +38,7 @@ export function createRunPodSandbox(deps: PodDeps, owner: Owner): PodOperations[
     const request = { name: podName(input.config.metadata), input }
     return deps.makeOnce.make(ctx, request, making => {
       const pod = newPod(deps, owner, input)
+      deps.pauseCgroup.directories(pod) // a cgroup parent that cannot be one is refused here, not by its first container
       const own = detached(ctx, podLimits.runTimeoutMs)
       making.begun(pod.id)
       return deps.locks.run(pod.id, () => makePod(deps, own, { pod, making }))

@@ -1,13 +1,14 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { RuntimeError } from '#base/errors'
 import { createIds, type PodId, parsePodId } from '#base/ids'
 import { createKeyedLock } from '#base/locks'
 import { silentLog } from '#base/log'
 import type { Pod } from '../model/pod.ts'
 import { noPlugins } from '../plugins/no-plugins.ts'
 import { createNetworkJanitor } from '../pods/network-janitor.ts'
-import type { PodDeps } from '../pods/pod-deps.ts'
+import type { PauseCgroup, PodDeps } from '../pods/pod-deps.ts'
 import { forgetNetwork } from '../pods/teardown-pod.ts'
 import { createMakeOnce } from '../state/make-once.ts'
 import { createNames } from '../state/names.ts'
@@ -30,6 +31,17 @@ export interface PodBench {
   /** What is left anywhere, in words; empty when nothing is. */
   leftovers(): Promise<readonly string[]>
   close(): Promise<void>
+}
+
+/** Refuses one parent. */
+const fakePauseCgroup: PauseCgroup = {
+  directories(pod) {
+    if (pod.config.cgroupParent === '/not a parent') {
+      throw new RuntimeError('invalid-argument', 'cgroup_parent "/not a parent" cannot be one')
+    }
+    return [`/cgroup/${pod.id}`]
+  },
+  make: pod => Promise.resolve([`/cgroup/${pod.id}`]),
 }
 
 export async function createPodBench(): Promise<PodBench> {
@@ -58,10 +70,7 @@ export async function createPodBench(): Promise<PodBench> {
     janitor,
     paths,
     pauseProgram: '/lighter-pause',
-    pauseCgroup: {
-      directories: pod => [`/cgroup/${pod.id}`],
-      make: pod => Promise.resolve([`/cgroup/${pod.id}`]),
-    },
+    pauseCgroup: fakePauseCgroup,
     resolvConf: () => Promise.resolve('nameserver 10.0.0.1\n'),
     hasRuntimeHandler: name => name === '',
     userNamespaces: { problem: () => Promise.resolve('') },
