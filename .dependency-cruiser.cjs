@@ -87,6 +87,7 @@ module.exports = {
     // CDI specs are YAML as often as JSON, and are read when a container needs a device.
     only('js-yaml', '^(cri/config/|runtime/oci/cdi/parse-document\\.ts$)'),
     only('ws', '^cri/streaming/'),
+    only('prom-client', '^cri/metrics/'),
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -12,9 +12,9 @@ import { createConfWatch } from './conf-watch.ts'
 import { createDel } from './del.ts'
 import { createGate } from './gate.ts'
 import { createGc } from './gc.ts'
-import { createInvoke } from './invoke.ts'
+import { createInvoke, observedInvoke } from './invoke.ts'
 import { cniLimits } from './limits.ts'
-import type { NetworkService } from './network.ts'
+import type { NetworkService, PluginRun } from './network.ts'
 import { createPluginVersions } from './plugin-versions.ts'
 import { createStatus } from './status.ts'
 
@@ -27,6 +27,8 @@ export interface NetworkDeps {
   readonly cacheDir: string
   readonly programs: Programs
   readonly pluginTimeoutMs: number
+  /** Hears of every run of a plugin; returns at once and never throws. */
+  readonly onPluginRan?: (run: PluginRun) => void
   readonly log: Log
   readonly clock: Clock
 }
@@ -37,7 +39,7 @@ export function createNetwork(input: NetworkDeps): NetworkService {
   if (relative !== undefined) {
     throw new RuntimeError('invalid-argument', `CNI directory "${relative}" must be an absolute path`)
   }
-  const invoke = createInvoke(input)
+  const invoke = observedInvoke(createInvoke(input), input.onPluginRan)
   const conf = createConfWatch({ ...input, onChange: () => void status.look() })
   const cache = createAttachmentCache(input)
   const versions = createPluginVersions({ ...input, invoke })

@@ -1,8 +1,11 @@
+import { basename } from 'node:path'
 import { type Ctx, throwIfAborted } from '#base/context'
 import { RuntimeError, withContext } from '#base/errors'
 import { type ProgramResult, type Programs, programLimits } from '#base/programs'
+import { timed } from '#base/timed'
 import { printable } from './json.ts'
 import { cniLimits } from './limits.ts'
+import type { PluginRun } from './network.ts'
 import { pluginError } from './plugin-error.ts'
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'VERSION' | 'GC'
@@ -64,6 +67,18 @@ export function createInvoke(deps: InvokeDeps): Invoke {
     }
     return ended.stdout.toString()
   }
+}
+
+/** The same, and the listener hears of each run. */
+export function observedInvoke(invoke: Invoke, tell: ((run: PluginRun) => void) | undefined): Invoke {
+  if (!tell) return invoke
+  return (ctx, invocation) =>
+    timed(
+      timing => {
+        tell({ ...timing, plugin: basename(invocation.path), command: invocation.command })
+      },
+      () => invoke(ctx, invocation),
+    )
 }
 
 function isReadOnly(command: CniCommand): boolean {

@@ -1,4 +1,5 @@
 import type { Ctx } from '#base/context'
+import type { Timing } from '#base/timed'
 
 /** One attachment of a network namespace to the networks of the default conf list (CNI spec, "Parameters"). */
 export interface Attachment {
@@ -50,6 +51,14 @@ export interface Network {
   attachedIds(): readonly string[]
   /** Never blocks: what the last look at the conf directory (and STATUS, spec 1.1) said. */
   condition(): NetworkCondition
+}
+
+/** One plugin ran to its end, or could not. */
+export interface PluginRun extends Timing {
+  /** Name of its file. */
+  readonly plugin: string
+  /** CNI_COMMAND. */
+  readonly command: string
 }
 
 /** Network with what recovery needs besides. */

@@ -14,9 +14,11 @@ import type { EngineConfig } from './engine-config.ts'
 import { createEngineParts, type EngineParts } from './engine-parts.ts'
 import { createJournal, type Journal } from './events/journal.ts'
 import { gatherHostFacts, type HostFacts } from './host/host-facts.ts'
+import type { EngineObserver } from './model/observer.ts'
 import type { Owner } from './model/pod.ts'
 import { nodeActivity } from './node/node-activity.ts'
 import { nodeStatus } from './node/node-status.ts'
+import { createStageTimes, type StageTimes } from './node/stage-times.ts'
 import { loadApparmorProfile } from './oci/load-apparmor-profile.ts'
 import { createPluginHost } from './plugin-host.ts'
 import type { Plugins } from './plugins/plugins.ts'
@@ -34,12 +36,14 @@ export interface EngineDeps {
   readonly ids: Ids
   /** noPlugins, or what extends the runtime; the engine starts and stops it. */
   readonly plugins: Plugins
+  readonly observer: EngineObserver
 }
 
 interface Running {
   readonly parts: EngineParts
   readonly facts: HostFacts
   readonly journal: Journal
+  readonly stageTimes: StageTimes
 }
 
 /** The engine as a service: start() makes the records, the kernel and the shims agree before anything is served. */
@@ -65,12 +69,14 @@ export function createEngineService(deps: EngineDeps): EngineService {
     },
     async start(ctx) {
       const facts = await gatherHostFacts({ cgroupDriver: config.cgroupDriver })
-      const parts = createEngineParts({ config, paths, host, facts, clock, ids, log, plugins: deps.plugins })
+      const { plugins, observer } = deps
+      const parts = createEngineParts({ config, paths, host, facts, clock, ids, log, plugins, observer })
       const tables = { pods: parts.pods.table, containers: parts.containers.table }
       await loadApparmorProfile(ctx, { programs: host, facts })
-      running = { parts, facts, journal: createJournal({ ...tables, clock, log }) }
+      const stageTimes = createStageTimes({ ...tables, observer, nowMs: () => performance.now() })
+      running = { parts, facts, journal: createJournal({ ...tables, clock, log }), stageTimes }
       await startParts(ctx, parts)
-      await deps.plugins.start(ctx, createPluginHost(parts, config.programsDir))
+      await plugins.start(ctx, createPluginHost(parts, config.programsDir))
       isReady = true
     },
     async stop() {
@@ -130,7 +136,11 @@ async function stopParts({ images, network, pods, containers }: EngineParts): Pr
   await Promise.all([images.stop(), network.stop()])
 }
 
-function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owner: Owner): Engine {
+function createEngine(
+  deps: EngineDeps,
+  { parts, facts, journal, stageTimes }: Running,
+  owner: Owner,
+): Engine {
   const { images, network, pods, containers } = parts
   const ownPods = podOperations(pods, owner)
   const operations = containerOperations(containers, owner)
@@ -162,6 +172,9 @@ function createEngine(deps: EngineDeps, { parts, facts, journal }: Running, owne
           containers: containers.table,
           retries: [pods.makeOnce.counts, containers.makeOnce.counts],
           journal,
+          stageTimes,
+          supervisor: containers.supervisor,
+          janitor: pods.janitor,
         }),
     },
     sessions: sessionOperations({ containers, host: pods.host, ids: deps.ids }, owner),

@@ -13,6 +13,7 @@ import { type CriuFinder, createCriuFinder } from './checkpoints/criu.ts'
 import { createOperationsJournal, type OperationsJournal } from './checkpoints/operations-journal.ts'
 import type { ContainerDeps } from './containers/container-deps.ts'
 import { createExecs } from './containers/execs.ts'
+import { observedShims } from './containers/observed-shims.ts'
 import { createOciRuntimes } from './containers/oci-runtimes.ts'
 import { createPodContainers } from './containers/pod-containers.ts'
 import { deleteLeftContainer } from './containers/remove-container.ts'
@@ -27,8 +28,10 @@ import { createUserNamespaceProbe, type UserNamespaceProbe } from './host/user-n
 import { createImageStore } from './images/create-image-store.ts'
 import type { ImageStore } from './images/image-store.ts'
 import type { Container } from './model/container.ts'
+import type { EngineObserver } from './model/observer.ts'
 import type { Pod } from './model/pod.ts'
 import { createCdiDevices } from './oci/cdi/cdi-devices.ts'
+import { observedPrograms } from './oci/observed-programs.ts'
 import { type BundleDeps, prepareBundle } from './oci/prepare-bundle.ts'
 import { writeExecProcess } from './oci/process-spec.ts'
 import { createRuntimeFinder } from './oci/runtime-features.ts'
@@ -56,6 +59,7 @@ export interface PartsInput {
   readonly ids: Ids
   readonly log: Log
   readonly plugins: Plugins
+  readonly observer: EngineObserver
 }
 
 /** Everything the engine is made of, put together and not started. */
@@ -79,6 +83,9 @@ export function createEngineParts(input: PartsInput): EngineParts {
     binDirs: input.config.cniBinDirs,
     cacheDir: input.paths.cniCache,
     pluginTimeoutMs: input.config.limits.cniPluginTimeoutMs,
+    onPluginRan: run => {
+      input.observer.pluginRan(run)
+    },
     programs: input.host,
     clock: input.clock,
     log: input.log,
@@ -91,6 +98,7 @@ export function createEngineParts(input: PartsInput): EngineParts {
     host: input.host,
     clock: input.clock,
     ids: input.ids,
+    observer: input.observer,
     log: input.log,
   })
   const podTable = createPodTable(input)
@@ -147,11 +155,12 @@ function createContainerParts(input: PartsInput, below: BelowContainers): Contai
   const { images, pods } = below
   const { config, paths, host, facts, clock, ids, log } = input
   const table = createContainerTable(input)
-  const finder = createRuntimeFinder({ programs: host, kernel: facts.kernel, searchPath: searchPath() })
+  const programs = observedPrograms(host, input.observer)
+  const finder = createRuntimeFinder({ programs, kernel: facts.kernel, searchPath: searchPath() })
   const runtimes = createOciRuntimes({
     config,
     finder,
-    programs: host,
+    programs,
     cgroups: facts.cgroups,
     runtimeRoot: paths.runtimeRoot,
   })
@@ -162,7 +171,8 @@ function createContainerParts(input: PartsInput, below: BelowContainers): Contai
     cdiDevices: createCdiDevices(config.cdiSpecDirs),
     anonymousVolumesPath: id => join(images.rootfs.mountpoint, id, 'volumes'),
   }
-  const shims = createShims({ host, programPath: join(config.programsDir, 'lighter-shim'), log })
+  const programPath = join(config.programsDir, 'lighter-shim')
+  const shims = observedShims(createShims({ host, programPath, log }), input.observer)
   const supervisor = createSupervisor({
     table,
     shims,

@@ -1,11 +1,12 @@
 import type { Ctx } from '#base/context'
 import type { ContainerId, PodId } from '#base/ids'
 import type { CheckpointOperations } from './model/checkpoint.ts'
-import type { Container, ContainerConfig } from './model/container.ts'
+import type { Container, ContainerConfig, ContainerPhase } from './model/container.ts'
 import type { EventOperations } from './model/event.ts'
 import type { Image, ImageId, RegistryAuth, StoreUsage } from './model/image.ts'
 import type { LinuxResources } from './model/linux.ts'
-import type { Owner, Pod, PodConfig } from './model/pod.ts'
+import type { ObservedObject } from './model/observer.ts'
+import type { Owner, Pod, PodConfig, PodPhase } from './model/pod.ts'
 import type { SessionOperations } from './model/session.ts'
 import type { ContainerStats, PodMetrics, PodStats } from './model/stats.ts'
 
@@ -128,8 +129,14 @@ export interface NodeOperations {
   activity(): NodeActivity
 }
 
-/** Counts are since the start of the daemon. */
+/** Counts of what happened are since the start of the daemon. */
 export interface NodeActivity {
+  readonly pods: Readonly<Record<PodPhase, number>>
+  readonly containers: Readonly<Record<ContainerPhase, number>>
+  /** Shims that the daemon is connected to. */
+  readonly shims: number
+  /** Pods whose network could not be released, and is tried again. */
+  readonly networksToRelease: number
   /** Identical Run and Create calls that joined one that was running. */
   readonly retriesJoined: number
   /** Those that got what had been made when its caller had left. */
@@ -137,7 +144,16 @@ export interface NodeActivity {
   /** Events that slow readers lost. */
   readonly eventsDropped: number
   /** Every object that something is done to, or whose undo failed, with the step. */
-  readonly stages: readonly { readonly id: string; readonly phase: string; readonly stage: string }[]
+  readonly stages: readonly ObjectStage[]
+}
+
+export interface ObjectStage {
+  readonly object: ObservedObject
+  readonly id: string
+  readonly phase: string
+  readonly stage: string
+  /** How long it has been in the stage. */
+  readonly ageMs: number
 }
 
 export interface NodeCondition {

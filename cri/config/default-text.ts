@@ -97,6 +97,15 @@ nri:
   # Only plugins that lighterd starts.
   disableExternalConnections: false
 
+# A page for Prometheus: http://ADDRESS:PORT/metrics. METRICS.md lists what is there.
+metrics:
+  # Takes memory and wakes the process five times a second.
+  enabled: false
+  # IP address to listen on. Plain HTTP, and anybody who can reach it may read it.
+  address: 127.0.0.1
+  # 0: any free port; the log names it.
+  port: 9750
+
 log:
   # debug, info, warn or error.
   level: info

@@ -22,6 +22,7 @@ export interface Config {
     readonly criuPath: string
   }
   readonly nri: NriConfig
+  readonly metrics: MetricsConfig
   readonly log: { readonly level: LogLevel }
   readonly limits: EngineLimits
 }
@@ -43,6 +44,15 @@ export interface StreamingConfig {
   }
   readonly idleTimeoutMs: number
   readonly streamCreationTimeoutMs: number
+}
+
+/** The page for Prometheus. */
+export interface MetricsConfig {
+  readonly enabled: boolean
+  /** IP address to listen on. */
+  readonly address: string
+  /** 0: any free one. */
+  readonly port: number
 }
 
 export interface HandlerConfig {
@@ -96,6 +106,7 @@ export const defaultConfig: Config = freeze({
     requestTimeoutMs: 2_000,
     disableExternalConnections: false,
   },
+  metrics: { enabled: false, address: '127.0.0.1', port: 9750 },
   log: { level: 'info' },
   limits: {
     layerDownloads: 6,

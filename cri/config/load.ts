@@ -58,7 +58,7 @@ async function listDropIns(directory: string): Promise<readonly string[]> {
 
 /** One source over what came before it. */
 export function merge(config: Config, source: FileConfig): Config {
-  const { cni, registries, runtimes, cdi, checkpoint, streaming, nri, log, limits, ...top } = source
+  const { cni, registries, runtimes, cdi, checkpoint, streaming, nri, metrics, log, limits, ...top } = source
   return {
     ...config,
     ...given(top),
@@ -72,6 +72,7 @@ export function merge(config: Config, source: FileConfig): Config {
     cdi: { ...config.cdi, ...given(cdi) },
     checkpoint: { ...config.checkpoint, ...given(checkpoint) },
     nri: { ...config.nri, ...given(nri) },
+    metrics: { ...config.metrics, ...given(metrics) },
     log: { ...config.log, ...given(log) },
     limits: { ...config.limits, ...given(limits) },
   }

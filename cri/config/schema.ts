@@ -118,6 +118,13 @@ export const fileSchema = v.strictObject({
       disableExternalConnections: v.optional(v.boolean()),
     }),
   ),
+  metrics: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean()),
+      address: v.optional(v.pipe(v.string(), v.ip('is not an IP address'))),
+      port: v.optional(portNumber),
+    }),
+  ),
   log: v.optional(v.strictObject({ level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])) })),
   limits: v.optional(limits),
 })

@@ -4,7 +4,7 @@ import type { Log } from '#base/log'
 import { EncodedMessage } from './encoded-message.ts'
 import type { AnyMethod, Received, Sent } from './methods.ts'
 import { redacted } from './redact.ts'
-import { type RpcStatus, toStatus } from './status.ts'
+import { type GrpcCode, grpcCode, type RpcStatus, toStatus } from './status.ts'
 
 /** What one RPC does: the request as it came in, the answer as it goes out. */
 export type Handler<M extends AnyMethod> = (
@@ -57,6 +57,18 @@ export interface Gate {
   readonly log: Log
   /** While false, every RPC is answered UNAVAILABLE. */
   readonly isReady: () => boolean
+  readonly observer?: RpcObserver | undefined
+}
+
+/** Hears of every RPC; for metrics. Its functions return at once and never throw. */
+export interface RpcObserver {
+  began(method: RpcKind): void
+  ended(rpc: RpcKind & { readonly code: GrpcCode; readonly ms: number }): void
+}
+
+export interface RpcKind {
+  readonly name: string
+  readonly isServerStream: boolean
 }
 
 /** Wraps a handler: gate, decoding, log, errors to statuses. */
@@ -72,6 +84,7 @@ export function served<M extends AnyMethod>(gate: Gate, method: M, handler: Hand
         const request = takeRequest(rpc, method, bytes)
         const reply = encodeReply(method, await handler(rpc.ctx, request))
         rpc.ctx.log.debug({ ms: rpc.ms() }, 'rpc done')
+        rpc.end(grpcCode.ok)
         return { reply }
       } catch (err) {
         return { failure: failureOf(rpc, err) }
@@ -103,12 +116,15 @@ export function streamed<M extends AnyMethod>(
         }
         throwIfAborted(rpc.ctx)
         rpc.ctx.log.debug({ ms: rpc.ms(), messages }, 'rpc done')
+        rpc.end(grpcCode.ok)
         return undefined
       } catch (err) {
         if (!signal.aborted) return failureOf(rpc, err)
         // Leaving is how a reader of an endless stream ends it.
         rpc.ctx.log.debug({ ms: rpc.ms(), messages }, 'rpc was left')
-        return toStatus(abortError(signal))
+        const left = toStatus(abortError(signal))
+        rpc.end(left.code)
+        return left
       }
     },
   }
@@ -128,14 +144,21 @@ interface Rpc {
   readonly gate: Gate
   /** Since it came. */
   readonly ms: () => number
+  /** Tells the observer, if there is one. */
+  readonly end: (code: GrpcCode) => void
 }
 
 function beginRpc(gate: Gate, method: AnyMethod, signal: AbortSignal): Rpc {
   const startedMs = performance.now()
+  const { name, isServerStream } = method
+  gate.observer?.began({ name, isServerStream })
   return {
-    ctx: { signal, log: gate.log.child({ rpc: method.name }) },
+    ctx: { signal, log: gate.log.child({ rpc: name }) },
     gate,
     ms: () => Math.round(performance.now() - startedMs),
+    end(code) {
+      gate.observer?.ended({ name, isServerStream, code, ms: performance.now() - startedMs })
+    },
   }
 }
 
@@ -150,8 +173,9 @@ function takeRequest<M extends AnyMethod>(
   return request
 }
 
-function failureOf({ ctx, ms }: Rpc, err: unknown): RpcStatus {
+function failureOf({ ctx, ms, end }: Rpc, err: unknown): RpcStatus {
   const failure = toStatus(err)
+  end(failure.code)
   logFailure(ctx.log, { err, ms: ms(), failure })
   return failure
 }

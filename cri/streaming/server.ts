@@ -28,6 +28,8 @@ export interface StreamingUrls {
 }
 
 export interface StreamingServer extends StreamingUrls {
+  /** Sessions that are open. */
+  readonly sessions: number
   /** Takes no new connections, ends the sessions. */
   stop(): Promise<void>
 }
@@ -70,6 +72,9 @@ export async function openStreamingServer({
       const renewed = await certificates?.reload()
       if (renewed && 'setSecureContext' in server) server.setSecureContext(renewed)
       return `${base}/${request.kind}/${tokens.issue(request)}`
+    },
+    get sessions() {
+      return connections.count
     },
     async stop() {
       const closed = new Promise<void>(resolve => {
@@ -147,6 +152,7 @@ const wantsUpgrade: Refusal = {
 
 /** The connections that became sessions, so that they can be ended. */
 function createConnections(): {
+  readonly count: number
   run(socket: Duplex, serve: (signal: AbortSignal) => Promise<void>): void
   stop(): Promise<void>
 } {
@@ -154,6 +160,9 @@ function createConnections(): {
   const stopping = () => new RuntimeError('unavailable', 'lighterd is stopping')
   let isStopping = false
   return {
+    get count() {
+      return running.size
+    },
     run(socket, serve) {
       if (isStopping) {
         refuse(socket, { status: 503, message: stopping().message })

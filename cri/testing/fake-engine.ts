@@ -15,6 +15,7 @@ import type {
 import type { Container } from '#engine/model/container'
 import type { Image, RegistryAuth } from '#engine/model/image'
 import type { Pod } from '#engine/model/pod'
+import { fakeActivity } from './fake-activity.ts'
 import { fakeCheckpoints } from './fake-checkpoints.ts'
 import { createFakeEvents, type FakeEvents } from './fake-events.ts'
 import { fakeSessions } from './fake-sessions.ts'
@@ -92,7 +93,7 @@ export function createFakeEngine(): FakeEngine {
       state.step()
       return Promise.resolve(fake.nodeStatus)
     },
-    activity: () => ({ retriesJoined: 2, retriesAdopted: 1, eventsDropped: 0, stages: [] }),
+    activity: () => fakeActivity(state),
   }
   /** A door may take its view at any time, and use it only when the engine is ready. */
   const opened = () => {

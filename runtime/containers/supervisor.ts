@@ -30,6 +30,8 @@ export interface Supervisor {
   record(ctx: Ctx, id: ContainerId, state: ShimState | undefined): Promise<void>
   /** Gives up a start that failed before the shim could tell: kills what may be left, records the failure. */
   abandon(ctx: Ctx, id: ContainerId, message: string): Promise<void>
+  /** How many shims it is connected to. */
+  readonly watching: number
   /** Stops watching; containers go on. */
   stop(): void
 }
@@ -82,6 +84,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const container = deps.table.get(id)
       if (container) await deps.killLost(detached(ctx, abandonTimeoutMs), container)
       await recordEnd(ctx, deps, { id, ending: endingOf({ kind: 'failed', message }) })
+    },
+    get watching() {
+      return watched.size
     },
     stop() {
       stopping.abort()

@@ -5,9 +5,11 @@ import { messageOf } from '#base/errors'
 import type { Ids } from '#base/ids'
 import { createKeyedLock, createLimiter } from '#base/locks'
 import type { Log } from '#base/log'
+import { timed } from '#base/timed'
 import type { Host } from '#shim/host'
 import type { EngineLimits, RegistriesConfig } from '../engine-config.ts'
 import type { ImageId } from '../model/image.ts'
+import type { EngineObserver } from '../model/observer.ts'
 import { createCollector } from './collector.ts'
 import { createBlobs } from './content/blobs.ts'
 import type { ImageStore } from './image-store.ts'
@@ -33,6 +35,7 @@ export interface ImageStoreDeps {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
+  readonly observer: Pick<EngineObserver, 'pullBegan' | 'pullEnded' | 'layerDownloaded'>
   /** What index entries are chosen for; the machine's own if absent. */
   readonly platform?: Platform
 }
@@ -66,7 +69,16 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
     downloads: createLimiter(deps.limits.layerDownloads),
     unpacks: createLimiter(imageLimits.unpacks),
   }
-  const pulls = createRunningPulls((ctx, input) => pullAndTidy(ctx, pullDeps, input))
+  const { observer } = deps
+  const pulls = createRunningPulls((ctx, input) => {
+    observer.pullBegan()
+    return timed(
+      timing => {
+        observer.pullEnded(timing)
+      },
+      () => pullAndTidy(ctx, pullDeps, input),
+    )
+  })
   const stopping = new AbortController()
   let tidying = Promise.resolve()
   return {

@@ -4,6 +4,7 @@ import { type ChainId, type Digest } from '#base/ids'
 import type { KeyedLock, Limiter } from '#base/locks'
 import type { Host } from '#shim/host'
 import type { EngineLimits } from '../engine-config.ts'
+import type { EngineObserver } from '../model/observer.ts'
 import type { Collector } from './collector.ts'
 import type { Blobs } from './content/blobs.ts'
 import type { Descriptor } from './manifest.ts'
@@ -30,6 +31,7 @@ export interface PullLayersDeps {
   readonly lock: KeyedLock
   readonly downloads: Limiter
   readonly unpacks: Limiter
+  readonly observer: Pick<EngineObserver, 'layerDownloaded'>
 }
 
 /** A layer that lies unpacked in its directory, committed or about to be. */
@@ -140,6 +142,7 @@ async function download(ctx: Ctx, deps: PullLayersDeps, { session, layer }: Laye
   const ingest = await deps.blobs.ingest(layer.descriptor, false)
   try {
     await session.blob(ctx, layer.descriptor, ingest)
+    deps.observer.layerDownloaded(layer.descriptor.size)
   } finally {
     await ingest.close()
   }

@@ -10,6 +10,7 @@ import { silentLog } from '#base/log'
 import type { Host } from '#shim/host'
 import { createHost } from '#shim/lighter-host'
 import type { EngineLimits } from '../../engine-config.ts'
+import { silentObserver } from '../../model/observer.ts'
 import { createImageStore, type ImageStoreDeps } from '../create-image-store.ts'
 import type { ImageStore } from '../image-store.ts'
 
@@ -66,6 +67,7 @@ export async function startStore(input: BenchInput = {}): Promise<StoreBench> {
     clock: { now: () => clock.now(), sleep: (_, signal) => clock.sleep(1, signal) },
     ids: createIds(),
     log: silentLog,
+    observer: silentObserver,
     platform: { os: 'linux', architecture: 'amd64', variant: '' },
     ...input.deps,
   }
