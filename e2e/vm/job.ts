@@ -7,11 +7,13 @@ import { mustRun } from '../harness/program.ts'
 export interface JobOptions {
   /** Of the tests' names; "": all. */
   readonly filter: string
+  /** Specs of critest that are run after the suite; "": none. */
+  readonly critest: string
   readonly timeoutSeconds: number
 }
 
 /** How much slower than this machine the emulated one is. */
-const guestSlowness = 6
+const guestSlowness = 4
 
 /** What of the project runs in the guest. */
 const parts = ['bin', 'build', 'deploy/systemd', 'dist', 'generated', 'package.json']
@@ -34,8 +36,10 @@ export async function packJob(workDir: string, archive: string, options: JobOpti
   for (const part of [...parts, ...(await packagesAtRunTime())]) {
     await cp(join(projectDir, part), join(project, part), { recursive: true, verbatimSymlinks: true })
   }
-  const crictl = join(cacheBinDir, 'crictl')
-  if (await pathExists(crictl)) await cp(crictl, join(project, '.cache', 'bin', 'crictl'))
+  for (const tool of options.critest === '' ? ['crictl'] : ['crictl', 'critest', 'ginkgo']) {
+    const path = join(cacheBinDir, tool)
+    if (await pathExists(path)) await cp(path, join(project, '.cache', 'bin', tool))
+  }
   await writeFile(join(job, 'run'), runScript(options))
   await chmod(job, 0o755)
   await mustRun([
@@ -65,8 +69,9 @@ async function packagesAtRunTime(): Promise<readonly string[]> {
 }
 
 /** $RESULTS is the directory that comes back. The swap file is there so that swap is limited and counted. */
-function runScript({ filter, timeoutSeconds }: JobOptions): string {
-  const pattern = filter === '' ? '' : ` --test-name-pattern='${filter.replaceAll("'", '.')}'`
+function runScript({ filter, critest, timeoutSeconds }: JobOptions): string {
+  const quoted = (text: string): string => `'${text.replaceAll("'", '.')}'`
+  const pattern = filter === '' ? '' : ` --test-name-pattern=${quoted(filter)}`
   return `set -u
 export E2E_SLOWNESS=${String(guestSlowness)} HOME=/root
 dd if=/dev/zero of=/swap bs=1M count=64 2>/dev/null && chmod 600 /swap && mkswap -q /swap && swapon /swap
@@ -78,5 +83,14 @@ echo "guest: $(uname -r), $(runc --version | head -1), node $(node --version), c
 timeout -k 10 ${String(timeoutSeconds)} node${pattern} \\
   --test-reporter=tap --test-reporter-destination=stdout \\
   --test-reporter=tap --test-reporter-destination=$RESULTS/smoke.tap build/e2e/vm/smoke/main.js
+code=$?
+${critest === '' ? '' : critestScript(quoted(critest))}
+exit $code
 `
+}
+
+/** The suite loads profiles of its own through sudo, which root does not need. */
+function critestScript(focus: string): string {
+  return `printf '#!/bin/sh\\nexec "$@"\\n' >/usr/local/bin/sudo && chmod +x /usr/local/bin/sudo
+node build/e2e/critest/main.js --focus ${focus} --keep $RESULTS/critest || code=$?`
 }

@@ -1,21 +1,40 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { readText } from '../harness/files.ts'
 import { projectDir } from '../harness/paths.ts'
 import { mustRun } from '../harness/program.ts'
 import { packJob } from './job.ts'
 import { boot } from './machine.ts'
 
-// npm run e2e:vm [-- FILTER]: the smoke suite in a machine with cgroup v2, systemd and AppArmor. E2E_VM_MINUTES is how
-// long it may take, 8 if not set. What it left is in .cache/vm/last: smoke.tap, journal.log, dmesg.log.
+const usage = `Runs a smoke suite in a machine with cgroup v2, systemd and AppArmor (Debian 12 under qemu, no KVM needed).
 
-const defaultMinutes = 8
+  npm run e2e:vm                     makes the machine if there is none, boots it, runs the suite (8 minutes)
+      --tests REGEXP                 only tests whose name matches
+      --critest REGEXP               after them, the specs of critest that match
+      --minutes N (8)                how long it may take from power on to power off
+
+What it left is in .cache/vm/last: smoke.tap, journal.log, dmesg.log. The exit code is 0 if all went well.
+`
+
 const makeTimeoutMs = 900_000
 /** For booting, packing results and turning off. */
 const aroundSeconds = 60
 
-async function main(filter: string): Promise<number> {
-  const minutes = Number(process.env['E2E_VM_MINUTES'] ?? defaultMinutes)
+const { values } = parseArgs({
+  options: {
+    tests: { type: 'string', default: '' },
+    critest: { type: 'string', default: '' },
+    minutes: { type: 'string', default: '8' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+if (values.help) process.stdout.write(usage)
+else process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const minutes = Number(values.minutes)
   const begin = Date.now()
   const say = (text: string): void => {
     process.stdout.write(`${text}\n`)
@@ -27,7 +46,8 @@ async function main(filter: string): Promise<number> {
   const workDir = await mkdtemp(join(dirname(machineDir), 'run.'))
   try {
     const job = join(workDir, 'job.tar')
-    await packJob(workDir, job, { filter, timeoutSeconds: minutes * 60 - aroundSeconds })
+    const timeoutSeconds = minutes * 60 - aroundSeconds
+    await packJob(workDir, job, { filter: values.tests, critest: values.critest, timeoutSeconds })
     say(`e2e:vm: job packed after ${String(Math.round((Date.now() - begin) / 1000))} s, booting`)
     const results = await boot({ machineDir, workDir, job, timeoutMs: minutes * 60_000, onLine: say })
     const last = join(projectDir, '.cache', 'vm', 'last')
@@ -45,5 +65,3 @@ async function main(filter: string): Promise<number> {
     await rm(workDir, { recursive: true, force: true })
   }
 }
-
-process.exitCode = await main(process.argv[2] ?? '')

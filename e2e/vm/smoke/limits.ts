@@ -58,14 +58,18 @@ export function limitStories(story: Stories, driver: 'systemd' | 'cgroupfs'): vo
       })
       await s.cri.client.call(rpc.UpdateContainerResources, {
         containerId: id,
-        linux: { cpuQuota: int64(30_000), memoryLimitInBytes: int64(96 * mebibyte), cpusetCpus: '0-1' },
+        linux: {
+          cpuQuota: int64(30_000),
+          memoryLimitInBytes: int64(96 * mebibyte),
+          memorySwapLimitInBytes: int64(112 * mebibyte),
+          cpusetCpus: '0-1',
+        },
       })
       await mustRun(['systemctl', 'daemon-reload'])
-      const updated = await limitsIn(directory)
-      assert.deepEqual(updated, {
+      assert.deepEqual(await limitsIn(directory), {
         'cpu.max': '30000 100000',
         'memory.max': String(96 * mebibyte),
-        'memory.swap.max': updated['memory.swap.max'],
+        'memory.swap.max': String(16 * mebibyte),
         'memory.high': String(60 * mebibyte),
         'pids.max': '40',
         'cpuset.cpus': '0-1',

@@ -25,8 +25,8 @@ export function sessionStories(story: Stories): void {
         exitCode: 3,
       })
       const crictl = await createCrictl(s.scratch)
-      assert.equal(await crictl('exec', '-s', id, 'echo', 'synchronous'), 'synchronous\n')
-      assert.equal(await crictl('exec', id, 'echo', 'streamed'), 'streamed\n')
+      assert.equal((await crictl('exec', '-s', id, 'echo', 'synchronous')).trim(), 'synchronous')
+      assert.equal((await crictl('exec', id, 'echo', 'streamed')).trim(), 'streamed')
     }),
   )
 

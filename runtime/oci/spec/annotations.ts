@@ -1,4 +1,5 @@
 import type { ContainerId } from '#base/ids'
+import type { CgroupLayout } from '../../host/cgroups.ts'
 import type { ContainerConfig } from '../../model/container.ts'
 import type { Pod } from '../../model/pod.ts'
 
@@ -12,6 +13,7 @@ export function containerAnnotations(input: {
   readonly pod: Pod
   readonly imageName: string
   readonly allowedAnnotations: readonly string[]
+  readonly facts: { readonly cgroups: Pick<CgroupLayout, 'driver'> }
 }): Readonly<Record<string, string>> {
   const { metadata } = input.pod.config
   return {
@@ -24,6 +26,8 @@ export function containerAnnotations(input: {
     'io.kubernetes.cri.sandbox-name': metadata.name,
     'io.kubernetes.cri.sandbox-namespace': metadata.namespace,
     'io.kubernetes.cri.sandbox-uid': metadata.uid,
+    // crun would put the container, and its limits, into a group below the scope that everybody else looks at: crun(1).
+    ...(input.facts.cgroups.driver === 'systemd' && { 'run.oci.systemd.subgroup': '' }),
   }
 }
 

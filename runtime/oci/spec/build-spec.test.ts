@@ -17,6 +17,14 @@ describe('the OCI spec of a container', () => {
     })
   })
 
+  it('asks crun to make no group below the scope of the systemd driver', () => {
+    const { cgroups } = sampleSpecInput.facts
+    const { annotations } = buildSpec(
+      specInputWith({ facts: { cgroups: { ...cgroups, version: 2, driver: 'systemd' } } }),
+    )
+    assert.equal(annotations['run.oci.systemd.subgroup'], '')
+  })
+
   it('does not pass on annotations of the client', () => {
     const { annotations } = buildSpec(specInputWith({ config: { annotations: { 'run.oci.x': '1' } } }))
     assert.equal('run.oci.x' in annotations, false)
