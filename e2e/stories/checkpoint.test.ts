@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import test from 'node:test'
 import { runtimeMethods as rpc } from '../../cri/grpc/methods.ts'
 import { containerState, int64 } from '../harness/configs.ts'
+import { createCrictl, whyNoCrictl } from '../harness/crictl.ts'
 import { criuConfig, whyNoCriu } from '../harness/criu.ts'
 import { eventually } from '../harness/eventually.ts'
 import { readLogText } from '../harness/pod-log.ts'
@@ -81,5 +82,50 @@ test(
     assert.notEqual((await s.cri.exec(restored, ['ls', '/bin/wc'])).exitCode, 0)
     await s.cri.stopContainer(restored)
     assert.equal((await s.cri.containerStatus(restored)).exitCode, 137)
+  }),
+)
+
+test(
+  'crictl checkpoints a container, and its archive is that of the CRI',
+  { skip: skip || (await whyNoCrictl()) },
+  story(async s => {
+    const id = await s.run(await s.runPod())
+    const location = join(s.scratch.dir, 'crictl.tar')
+    const crictl = await createCrictl(s.scratch)
+    await crictl('checkpoint', '--export', location, id)
+    const dump = JSON.parse(await mustRun(['tar', '-xOf', location, 'config.dump'])) as Record<string, string>
+    assert.equal(dump['id'], id)
+    assert.equal(dump['name'], 'main')
+    assert.equal(dump['rootfsImageName'], s.registry.busybox)
+    assert.equal(await s.exec(id, 'echo', 'alive'), 'alive')
+  }),
+)
+
+test(
+  'a terminal, an open connection and file locks are restored; a daemon may die before the start',
+  { skip },
+  story(async s => {
+    const shell =
+      'exec 9>/tmp/lock; flock 9; (nc -l -p 7777 >/dev/null &); sleep 0.2; ' +
+      'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done | tee /tmp/pipe | (nc 127.0.0.1 7777 & cat)'
+    const pod = await s.runPod()
+    const id = await s.run(pod, { shell, tty: true })
+    await countedTo(s, pod, 5)
+    const archive = join(s.scratch.dir, 'tty.tar')
+    await checkpoint(s, id, archive)
+    await s.cri.removePod(pod.id)
+
+    const other = await s.runPod()
+    const restored = await s.create(other, { image: archive, shell, tty: true })
+    await s.daemon.kill()
+    await s.daemon.start()
+    assert.equal((await s.cri.containerStatus(restored)).state, containerState.CONTAINER_CREATED)
+    await s.cri.startContainer(restored)
+    const [first = 0] = await eventually('it counts', async () => {
+      const all = await counts(s, other)
+      return all.length > 3 && all
+    })
+    assert.ok(first >= 5, String(first))
+    assert.notEqual((await s.cri.exec(restored, ['flock', '-n', '/tmp/lock', 'true'])).exitCode, 0)
   }),
 )

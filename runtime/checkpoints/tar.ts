@@ -40,7 +40,9 @@ export async function writeTar(ctx: Ctx, programs: Programs, input: TarInput): P
   if (exitCode === 0) return
   const text = stderr.toString().trim().slice(-checkpointLimits.messageLength)
   throw new RuntimeError(
-    /No space left|Disk quota exceeded|File too large/.test(text) ? 'resource-exhausted' : 'internal',
+    /No space left|Disk quota exceeded|File too large|Wrote only/.test(text)
+      ? 'resource-exhausted'
+      : 'internal',
     `cannot write ${input.archive}: ${text}`,
   )
 }
