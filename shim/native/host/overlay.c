@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -197,6 +198,17 @@ static int mount_at_once(const struct overlay *overlay, struct error *err)
 	return 0;
 }
 
+/* Before Linux 6.5 overlay cannot be made by steps; trying would write an error into the kernel's log each time. */
+static int is_made_at_once(void)
+{
+	struct utsname name;
+	int major, minor;
+
+	if (uname(&name) < 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		return 0;
+	return major < 6 || (major == 6 && minor < 5);
+}
+
 int overlay_mount(const struct overlay *overlay, struct error *err)
 {
 	size_t layers = 0;
@@ -212,6 +224,8 @@ int overlay_mount(const struct overlay *overlay, struct error *err)
 	/* The kernel wants two layers for a read-only overlay; of one layer it would be that layer itself. */
 	if (layers == 1 && !overlay->upper)
 		return mounts_bind(overlay->layers[0], overlay->target, MOUNT_READ_ONLY, err);
+	if (is_made_at_once())
+		return mount_at_once(overlay, err);
 	if (mount_by_steps(overlay, err) == 0)
 		return 0;
 	/* Layers one by one came with Linux 6.8: before, that is EINVAL, for some kernels only at the last step. */
