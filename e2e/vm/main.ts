@@ -12,6 +12,8 @@ const usage = `Runs a smoke suite in a machine with cgroup v2, systemd and AppAr
   npm run e2e:vm                     makes the machine if there is none, boots it, runs the suite (8 minutes)
       --tests REGEXP                 only tests whose name matches
       --critest REGEXP               after them, the specs of critest that match
+      --kernel PACKAGE               with another kernel of Debian's than linux-image-cloud-amd64 (6.1); user namespaces
+                                     need linux-image-6.12-cloud-amd64
       --minutes N (8)                how long it may take from power on to power off
 
 What it left is in .cache/vm/last: smoke.tap, journal.log, dmesg.log. The exit code is 0 if all went well.
@@ -25,6 +27,7 @@ const { values } = parseArgs({
   options: {
     tests: { type: 'string', default: '' },
     critest: { type: 'string', default: '' },
+    kernel: { type: 'string', default: 'linux-image-cloud-amd64' },
     minutes: { type: 'string', default: '8' },
     help: { type: 'boolean', default: false },
   },
@@ -39,9 +42,8 @@ async function main(): Promise<number> {
   const say = (text: string): void => {
     process.stdout.write(`${text}\n`)
   }
-  const made = await mustRun(['bash', join(projectDir, 'e2e', 'vm', 'make-machine.sh')], {
-    timeoutMs: makeTimeoutMs,
-  })
+  const maker = join(projectDir, 'e2e', 'vm', 'make-machine.sh')
+  const made = await mustRun(['bash', maker, values.kernel], { timeoutMs: makeTimeoutMs })
   const machineDir = made.trim().split('\n').at(-1) ?? ''
   const workDir = await mkdtemp(join(dirname(machineDir), 'run.'))
   try {

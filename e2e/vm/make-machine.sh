@@ -2,7 +2,8 @@
 # Makes the machine that `npm run e2e:vm` boots, from Debian packages only: a kernel, an initrd, the image of a root
 # file system with systemd, cgroup v2 and AppArmor. They stay in .cache/vm/KEY, where KEY is made of the package lists,
 # of the kernel's version and of this script; nothing is made again until one of them changes. Prints that directory.
-#   e2e/vm/make-machine.sh      a minute and 200 MB over the network when it is made, no time afterwards
+#   e2e/vm/make-machine.sh [KERNEL]     two minutes and 200 MB over the network when it is made, no time afterwards;
+#                                       KERNEL is a package, linux-image-cloud-amd64 if not given
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,6 +11,8 @@ suite=bookworm
 mirror=http://deb.debian.org/debian
 security=http://deb.debian.org/debian-security
 image_mb=900
+# Machines that were not booted for so long are removed when another one is made.
+keep_days=30
 # What the guest has: an init with D-Bus, an OCI runtime, CNI plugins, a packet filter, AppArmor's parser, busybox (the
 # content of the test images). Node.js comes with the job, since Debian 12 has 18.
 guest_packages=systemd,systemd-sysv,dbus,udev,kmod,runc,crun,iptables,nftables,iproute2,containernetworking-plugins
@@ -55,9 +58,9 @@ install_host_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The newest cloud kernel of the suite's own line; backports are other machines.
+# The package with the files, of one that only depends on the newest.
 kernel_package() {
-  apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*-cloud-amd64\)$/\1/p' | head -1
+  apt-cache depends "$1" 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*-cloud-amd64\)$/\1/p' | head -1
 }
 
 # The package of the kernel is unpacked, not installed: modules for disk, network and file systems, without signatures.
@@ -128,16 +131,17 @@ make_root() {
 
 main() {
   install_host_packages
-  local kernel key target work
-  kernel=$(kernel_package)
+  local wanted=${1:-linux-image-cloud-amd64} kernel key target work
+  kernel=$(kernel_package "$wanted")
   if [ -z "$kernel" ]; then
     apt-get update -qq >&2
-    kernel=$(kernel_package)
+    kernel=$(kernel_package "$wanted")
   fi
-  [ -n "$kernel" ] || die 'apt knows no package linux-image-cloud-amd64: is this Debian 12?'
+  [ -n "$kernel" ] || die "apt knows no package $wanted: is this Debian 12?"
   key=$( (echo "$kernel" && find e2e/vm/make-machine.sh e2e/vm/guest/files -type f | sort | xargs cat) | sha256sum | cut -c1-16)
   target=$PWD/.cache/vm/$key
   if [ -e "$target/root.qcow2" ]; then
+    touch "$target"
     echo "$target"
     return 0
   fi
@@ -152,10 +156,10 @@ main() {
   unpack_kernel "$work" "$kernel"
   make_initrd "$work"
   make_root "$work"
-  find .cache/vm -mindepth 1 -maxdepth 1 ! -name "making.*" -exec rm -rf {} +
+  find .cache/vm -mindepth 1 -maxdepth 1 -type d -mtime "+$keep_days" -exec rm -rf {} +
   mv "$work/machine" "$target"
   say "$(du -sm "$target" | cut -f1) MB in $((SECONDS - begin)) s"
   echo "$target"
 }
 
-main
+main "$@"
