@@ -16,7 +16,7 @@ import type { Container } from '#engine/model/container'
 import type { Image, RegistryAuth } from '#engine/model/image'
 import type { Pod } from '#engine/model/pod'
 import { fakeActivity } from './fake-activity.ts'
-import { fakeCheckpoints } from './fake-checkpoints.ts'
+import { type FakeCheckpoints, fakeCheckpoints } from './fake-checkpoints.ts'
 import { createFakeEvents, type FakeEvents } from './fake-events.ts'
 import { fakeSessions } from './fake-sessions.ts'
 import { fakeStats } from './fake-stats.ts'
@@ -36,6 +36,7 @@ export interface FakeEngine extends EngineService {
   nodeStatus: NodeStatus
   /** Tells an event to everybody who reads. */
   readonly tell: FakeEvents['tell']
+  readonly checkpoints: FakeCheckpoints
   /** Settles start(), which waits for it. */
   finishStart(): void
 }
@@ -66,6 +67,7 @@ export function createFakeEngine(): FakeEngine {
   const fake: FakeEngine = {
     ...state,
     tell: events.tell,
+    checkpoints: fakeCheckpoints(),
     nodeStatus: readyNode,
     failNext(err) {
       failure = err
@@ -109,7 +111,7 @@ export function createFakeEngine(): FakeEngine {
     node,
     sessions: fakeSessions(),
     events: events.operations,
-    checkpoints: fakeCheckpoints(),
+    checkpoints: fake.checkpoints,
   }
   return fake
 }

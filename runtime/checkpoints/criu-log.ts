@@ -10,7 +10,7 @@ const remark = /rlimit: Can't setup/
 export async function errorsInLog(path: string): Promise<string> {
   const lines = (await tailOf(path)).split('\n')
   return lines
-    .filter(line => /\) Error \(/.test(line) && !remark.test(line))
+    .filter(line => /^\([0-9.]+\)\s+(?:[0-9]+: )?Error \(/.test(line) && !remark.test(line))
     .map(line => line.replace(/^\([0-9.]+\)\s*(?:[0-9]+: )?/, '').replace(/^Error \([^)]*\): /, ''))
     .join('; ')
     .slice(0, checkpointLimits.messageLength)

@@ -87,6 +87,8 @@ static void options_are_checked(void)
 	char long_path[PATH_LIMIT + 1] = "";
 	char *too_long[] = { REQUIRED, "--bundle", long_path, NULL };
 	char *empty[] = { REQUIRED, "--log-path", "", NULL };
+	char *restoring[] = { REQUIRED, "--restore", "/images", NULL };
+	char *restoring_here[] = { REQUIRED, "--restore", "images", NULL };
 	char *owned[] = { REQUIRED, "--io-owner", "", NULL };
 	char *const owners[] = { "1", ":1", "1:", "1:2:3", "-1:2", "1:4294967295", "1 :2", "a:b" };
 
@@ -99,6 +101,9 @@ static void options_are_checked(void)
 	assert(strcmp(options.id, "i") == 0 && strcmp(options.pid_file, "/p") == 0);
 	assert(strcmp(options.log_path, "/l") == 0 && !options.oom_file);
 	assert(options.has_tty && options.has_stdin && !options.is_stdin_once && !options.has_systemd_cgroup);
+	assert(!options.restore);
+	assert(options_parse(&options, restoring, &err) == 0 && strcmp(options.restore, "/images") == 0);
+	assert(options_parse(&options, restoring_here, &err) < 0 && strstr(err.text, "absolute"));
 	assert(options_parse(&options, missing, &err) < 0 && strstr(err.text, "--bundle is missing"));
 	assert(options_parse(&options, unknown, &err) < 0 && strstr(err.text, "\"--nope\""));
 	assert(options_parse(&options, relative, &err) < 0 && strstr(err.text, "absolute"));
