@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { lstat, rename, stat, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import { createRecordingLog, makeTestDirectory, type RecordingLog } from '../tes
 import { type CriClient, createCriClient } from './client.ts'
 import { type Handler, served, unimplemented } from './handler.ts'
 import { imageMethods, runtimeMethods as rpc } from './methods.ts'
-import { defaultServerLimits, type RunningServer, serve } from './server.ts'
+import { defaultServerLimits, type RunningServer, type ServerLimits, serve } from './server.ts'
 import { grpcCode } from './status.ts'
 
 interface Fixture {
@@ -27,6 +27,7 @@ interface Setup {
   readonly isReady?: () => boolean
   readonly stopGraceMs?: number
   readonly socketPath?: string
+  readonly limits?: Partial<ServerLimits>
 }
 
 /** A server with one RPC (ExecSync) that does what the test says. */
@@ -45,7 +46,7 @@ async function start(t: TestContext, setup: Setup = {}): Promise<Fixture> {
         ],
       },
     ],
-    limits: { ...defaultServerLimits, stopGraceMs: setup.stopGraceMs ?? 5000 },
+    limits: { ...defaultServerLimits, stopGraceMs: setup.stopGraceMs ?? 5000, ...setup.limits },
   })
   const client = createCriClient(socketPath)
   t.after(async () => {
@@ -165,6 +166,21 @@ test('a larger message than the limit is refused, and the server goes on', async
   const { client } = await start(t)
   const cmd = Array.from({ length: 3 }, () => 'x'.repeat(defaultServerLimits.messageBytes / 2))
   await assert.rejects(client.call(rpc.ExecSync, { cmd }), { code: grpcCode.resourceExhausted })
+  assert.equal((await client.call(rpc.ExecSync, exec)).exitCode, 5)
+})
+
+test('a connection that broke the protocol is closed, and one that is in order is not', async t => {
+  const limits = { pingIntervalMs: 50, pingTimeoutMs: 50 }
+  const { client, socketPath } = await start(t, { limits })
+  const data = Buffer.from([0, 0, 1, 0, 0, 0, 0, 0, 0, 1])
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+  const socket = createConnection(socketPath)
+  t.after(() => socket.destroy())
+  const closed = new Promise<void>(resolve => socket.once('close', resolve))
+  socket.resume()
+  socket.write(Buffer.concat([preface, settings, data]))
+  await closed
   assert.equal((await client.call(rpc.ExecSync, exec)).exitCode, 5)
 })
 

@@ -24,6 +24,9 @@ export interface ServerLimits {
   readonly stopGraceMs: number
   /** Streams are ended when the server stops; those whose client does not take the end are cut after this time. */
   readonly streamGraceMs: number
+  /** Every connection is asked so often whether somebody is there, and closed when nobody answers in time. */
+  readonly pingIntervalMs: number
+  readonly pingTimeoutMs: number
 }
 
 /** The kubelet receives up to 16 MiB; a busy node's list answers come near to it. */
@@ -32,6 +35,8 @@ export const defaultServerLimits: ServerLimits = {
   concurrentCalls: 1024,
   stopGraceMs: 10_000,
   streamGraceMs: 500,
+  pingIntervalMs: 10_000,
+  pingTimeoutMs: 15_000,
 }
 
 export interface ServeInput {
@@ -56,6 +61,9 @@ export async function serve({ socketPath, services, limits }: ServeInput): Promi
     'grpc.max_receive_message_length': limits.messageBytes,
     'grpc.max_send_message_length': limits.messageBytes,
     'grpc.max_concurrent_streams': limits.concurrentCalls,
+    // Node never closes a connection on which it has seen a protocol error, also when the client is gone long since.
+    'grpc.keepalive_time_ms': limits.pingIntervalMs,
+    'grpc.keepalive_timeout_ms': limits.pingTimeoutMs,
   })
   const calls: Calls = { unary: new Set(), streams: new Set() }
   for (const service of services) register(server, calls, service)

@@ -1,5 +1,6 @@
-import { chown, copyFile, writeFile } from 'node:fs/promises'
-import { fileError, makeDirectory } from '#base/files'
+import { chown, copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { errnoOf, RuntimeError } from '#base/errors'
+import { fileError } from '#base/files'
 import { podHostname } from '../host/hostname.ts'
 import { hostOwner, userMappings } from '../host/id-mappings.ts'
 import type { Pod } from '../model/pod.ts'
@@ -12,9 +13,31 @@ export async function writePodFiles(deps: Pick<PodDeps, 'paths' | 'resolvConf'>,
     await writeFile(paths.hostname, `${podHostname(pod)}\n`, { mode: 0o644 })
     await writeFile(paths.resolvConf, await deps.resolvConf(pod), { mode: 0o644 })
     await giveToPod(pod, [paths.hostname, paths.resolvConf])
-    if (pod.config.logDirectory) await makeDirectory(pod.config.logDirectory)
+    if (pod.config.logDirectory) await makeLogDirectory(pod.config.logDirectory)
   } catch (err) {
     throw fileError(`cannot write the files of pod sandbox "${pod.id}"`, err)
+  }
+}
+
+/** What is in the way of a directory on the host that the client has chosen. */
+const obstacles = new Set([
+  'EEXIST',
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'ELOOP',
+  'ENOENT',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+])
+
+async function makeLogDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (err) {
+    const errno = errnoOf(err) ?? ''
+    if (!obstacles.has(errno)) throw err
+    throw new RuntimeError('failed-precondition', `cannot make the log directory "${path}": ${errno}`)
   }
 }
 

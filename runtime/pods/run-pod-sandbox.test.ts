@@ -54,6 +54,18 @@ test('a pod gets its namespaces, files and address, and a record before any of t
   assert.equal(pods.network.attached.get(id)?.netnsPath, paths.network)
 })
 
+test('a log directory that something is in the way of is the fault of who wants it, and nothing is left', async t => {
+  const pods = await bench(t)
+  for (const logDirectory of ['/dev/null', '/dev/null/x', `/tmp/${'x'.repeat(300)}`]) {
+    await assert.rejects(
+      run(pods, { ...samplePodConfig(), logDirectory }),
+      (err: unknown) => isKind(err, 'failed-precondition') && err.message.includes(`"${logDirectory}"`),
+    )
+    assert.deepEqual(pods.deps.table.all(), [])
+    assert.deepEqual([...pods.host.mounts], [])
+  }
+})
+
 test('a pod that shares its PID namespace has a pause process in its own control group', async t => {
   const pods = await bench(t)
   const id = await run(pods, sharedPid())
