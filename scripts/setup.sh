@@ -2,7 +2,7 @@
 # Installs what is missing to build and run lighter, and says what and why. Does nothing when all is there.
 #   scripts/setup.sh           to build and run
 #   scripts/setup.sh --test    also what the end-to-end tests need: crictl, critest, the CRI definition and a
-#                              Kubernetes to run, built with Go
+#                              Kubernetes to run, built with Go; a CRIU, fetched from Debian sid
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
