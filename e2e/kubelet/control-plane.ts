@@ -98,6 +98,7 @@ function apiserverFlags(
     `--client-ca-file=${pki.ca}`,
     `--kubelet-client-certificate=${pki.admin.cert}`,
     `--kubelet-client-key=${pki.admin.key}`,
+    '--kubelet-preferred-address-types=InternalIP',
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-account-key-file=${pki.serviceAccountPublicKey}`,
     `--service-account-signing-key-file=${pki.serviceAccountKey}`,
