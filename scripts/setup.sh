@@ -149,12 +149,28 @@ install_kube() {
   echo "$wanted" >"$stamp"
 }
 
+# Prometheus and promtool of Debian's package, without its service.
+install_prometheus() {
+  if [ -x .cache/bin/prometheus ] && [ -x .cache/bin/promtool ]; then return 0; fi
+  local work
+  work=$(mktemp -d)
+  if has apt-get && (cd "$work" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb .); then
+    say 'prometheus and promtool: read the metrics in the end-to-end tests'
+    mkdir -p .cache/bin
+    mv "$work/usr/bin/prometheus" "$work/usr/bin/promtool" .cache/bin/
+  else
+    say 'the package prometheus cannot be had: tests that need it will be skipped'
+  fi
+  rm -rf "$work"
+}
+
 install_packages
 check_node
 install_node_modules
 if [ "${1:-}" = --test ]; then
   install_go_tools
   install_nri_plugin
+  install_prometheus
   install_kube
   bash scripts/setup-criu.sh
 fi

@@ -3,8 +3,8 @@ import type { Container } from '#engine/model/container'
 import type { Pod } from '#engine/model/pod'
 
 interface Objects {
-  readonly pods: ReadonlyMap<string, Pod>
-  readonly containers: ReadonlyMap<string, Container>
+  readonly pods: ReadonlyMap<string, Pick<Pod, 'phase'>>
+  readonly containers: ReadonlyMap<string, Pick<Container, 'phase'>>
 }
 
 /** What goes on in a fake engine: nothing that takes time, and a few retries. */
