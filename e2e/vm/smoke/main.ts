@@ -7,6 +7,7 @@ import { apparmorStories } from './apparmor.ts'
 import { crunStories, withCrun } from './crun.ts'
 import { limitStories } from './limits.ts'
 import { oomStories } from './oom.ts'
+import { processStories } from './processes.ts'
 import { serviceStories } from './service.ts'
 import { sessionStories } from './sessions.ts'
 import { createSystemdDaemon, removeUnits } from './systemd-daemon.ts'
@@ -27,6 +28,7 @@ describe('cgroup v2 with the systemd driver', () => {
   })
   serviceStories(story)
   limitStories(story, 'systemd')
+  processStories(story)
   oomStories(story, 10)
   apparmorStories(story)
   userNamespaceStories(story)
@@ -50,5 +52,5 @@ describe('cgroup v2 with the cgroupfs driver', () => {
     }),
   )
   limitStories(story, 'cgroupfs')
-  oomStories(story, 3)
+  oomStories(story, 2)
 })

@@ -34,13 +34,15 @@ export function sessionStories(story: Stories): void {
     'a log that is rotated loses no line and doubles none',
     story(async s => {
       const pod = await s.runPod()
-      const id = await s.run(pod, { shell: 'i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); echo $i; done' })
+      const id = await s.run(pod, {
+        shell: 'i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); echo $i; done; exec sleep 1000',
+      })
       const path = s.logPath(pod)
       const parts = [path]
       for (const part of [1, 2]) {
         const rotated = `${path}.${String(part)}`
         await rename(path, rotated)
-        await s.cri.reopenLog(id).catch(() => undefined) // it may have ended by now
+        await s.cri.reopenLog(id)
         parts.push(rotated)
       }
       await eventually('all lines are written', async () => {
