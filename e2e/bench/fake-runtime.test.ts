@@ -13,7 +13,7 @@ test('the fake runtime keeps a process for each container until it is killed', a
   const path = await compileFakeRuntime(dir)
   // The output of a container stays open: a program that waits for its end must not see it.
   const fake = (...args: readonly string[]) =>
-    runProgram(['sh', '-c', '"$0" "$@" >"$OUT" 2>&1', path, '--root', join(dir, 'state'), ...args], {
+    runProgram(['sh', '-c', '"$0" "$@" >"$OUT" 2>&1', path, '--root', join(dir, 'state', 'below'), ...args], {
       env: { OUT: join(dir, 'out') },
     })
   const pidFile = join(dir, 'pid')

@@ -101,6 +101,8 @@ async function run(bench: Omit<Bench, 'sheet'>): Promise<boolean> {
     results.push(result)
     print(`${renderCase(result)}\n`)
   }
+  // Half a run is no result.
+  signal.throwIfAborted()
   const paths = await writeResults(options.outDir ?? join(projectDir, 'build', 'bench'), {
     ...{ environment, options, results },
   })

@@ -64,6 +64,19 @@ static struct request parse(char **argv)
 	return request;
 }
 
+/* Makes a directory and those above it; what cannot be made is found out by who writes there. */
+static void make_directories(const char *path)
+{
+	char prefix[PATH_MAX];
+
+	for (size_t length = 1; length < sizeof(prefix) && path[length - 1]; length++) {
+		if (path[length] && path[length] != '/')
+			continue;
+		snprintf(prefix, sizeof(prefix), "%.*s", (int)length, path);
+		mkdir(prefix, 0700);
+	}
+}
+
 static int write_pid(const char *path, pid_t pid)
 {
 	int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -92,7 +105,7 @@ static int create(const struct request *request, const char *record)
 {
 	pid_t pid;
 
-	mkdir(request->root, 0700);
+	make_directories(request->root);
 	pid = start_process(1);
 	if (pid < 0)
 		return fail("cannot start", request->id);

@@ -110,6 +110,7 @@ function configOf(scratch: Scratch, fakeRuntime: string): string {
     `runtime_type = 'io.containerd.runc.v2'`,
     `[${runtime}.containerd.runtimes.${name}.options]`,
     `BinaryName = '${binary}'`,
+    `Root = '${join(scratch.stateDir, name)}'`,
   ]
   const lines = [
     'version = 3',
@@ -128,6 +129,7 @@ function configOf(scratch: Scratch, fakeRuntime: string): string {
     `config_path = '${scratch.certsDir}'`,
     `[${runtime}]`,
     'restrict_oom_score_adj = true',
+    'netns_mounts_under_state_dir = true',
     `[${runtime}.cni]`,
     `bin_dirs = [${cniBinDirs.map(dir => `'${dir}'`).join(', ')}]`,
     `conf_dir = '${scratch.cniConfDir}'`,

@@ -55,9 +55,11 @@ async function removeLabelled(cri: Cri, labelSelector: Readonly<{ [name: string]
   }
 }
 
-/** Who listens on a unix socket. */
+/** Who listens on a unix socket. A name that ends with "~" is of one that was renamed after it was bound. */
 async function daemonPidOf(socketPath: string): Promise<number> {
-  const pid = Number(/pid=(\d+)/.exec(await mustRun(['ss', '-xlpnH', 'src', socketPath]))?.[1])
+  const lines = (await mustRun(['ss', '-xlpnH'])).split('\n').map(line => line.trim().split(/\s+/))
+  const line = lines.find(words => words.includes(socketPath) || words.includes(`${socketPath}~`))
+  const pid = Number(/pid=(\d+)/.exec(line?.join(' ') ?? '')?.[1])
   if (Number.isNaN(pid)) throw new Error(`nobody listens on ${socketPath}: start the runtime first`)
   return pid
 }
