@@ -16,6 +16,8 @@ export interface EngineConfig {
   readonly cdiSpecDirs: readonly string[]
   /** CRIU: an absolute path, or a name that is looked up in PATH. */
   readonly criuPath: string
+  /** Containers whose image says that it is a checkpoint begin from it. */
+  readonly restoresImages: boolean
   /** auto: systemd if it runs the cgroup tree of a pure v2 host, else cgroupfs. */
   readonly cgroupDriver: 'auto' | 'cgroupfs' | 'systemd'
   readonly limits: EngineLimits

@@ -207,6 +207,8 @@ function createContainerParts(input: PartsInput, below: BelowContainers): Contai
     plugins: input.plugins,
     checkpoints: createCheckpointSource({
       ...below.checkpoints,
+      images,
+      takesImages: config.restoresImages,
       host,
       ids,
       limits: config.limits,

@@ -57,6 +57,9 @@ cdi:
 checkpoint:
   # CRIU, which captures and restores processes: an absolute path that ends with /criu, or a name in PATH.
   criuPath: criu
+  # A container whose image is a checkpoint (annotation org.criu.checkpoint.container.name, or those of CRI-O and Podman)
+  # goes on from it. Who makes such an image then decides which user and capabilities its processes have.
+  restoreImages: false
 
 # Exec, attach and port-forward: a server for those who got a URL from the CRI.
 streaming:

@@ -20,6 +20,7 @@ export interface Config {
   readonly checkpoint: {
     /** An absolute path, or a name that is looked up in PATH. */
     readonly criuPath: string
+    readonly restoreImages: boolean
   }
   readonly nri: NriConfig
   readonly metrics: MetricsConfig
@@ -96,7 +97,7 @@ export const defaultConfig: Config = freeze({
     streamCreationTimeoutMs: 30_000,
   },
   cdi: { specDirs: ['/etc/cdi', '/var/run/cdi'] },
-  checkpoint: { criuPath: 'criu' },
+  checkpoint: { criuPath: 'criu', restoreImages: false },
   nri: {
     enabled: false,
     socketPath: '/var/run/nri/nri.sock',

@@ -27,6 +27,7 @@ test('the engine gets its part of the configuration', () => {
     defaultRuntimeHandler: 'kata',
     cdiSpecDirs: ['/etc/cdi', '/var/run/cdi'],
     criuPath: 'criu',
+    restoresImages: false,
     cgroupDriver: 'auto',
     limits: defaultConfig.limits,
   })

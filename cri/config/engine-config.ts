@@ -16,6 +16,7 @@ export function toEngineConfig(config: Config, programsDir: string): EngineConfi
     defaultRuntimeHandler: config.runtimes.default,
     cdiSpecDirs: config.cdi.specDirs,
     criuPath: config.checkpoint.criuPath,
+    restoresImages: config.checkpoint.restoreImages,
     cgroupDriver: config.cgroupDriver,
     limits: config.limits,
   }

@@ -1,6 +1,6 @@
 import { lstat, mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Ctx } from '#base/context'
+import { type Ctx, detached } from '#base/context'
 import { errnoOf, RuntimeError, withContext } from '#base/errors'
 import { fileError } from '#base/files'
 import type { Ids } from '#base/ids'
@@ -31,24 +31,39 @@ const neededImages = ['inventory.img', 'pstree.img', 'descriptors.json']
  * Unpacks a checkpoint archive, which anybody may have made, and looks whether it is one. The caller closes it.
  * Errors: `not-found`, `invalid-argument` with what is wrong, `resource-exhausted`.
  */
-export async function openCheckpoint(ctx: Ctx, deps: OpenDeps, archive: string): Promise<OpenCheckpoint> {
+export async function openArchive(ctx: Ctx, deps: OpenDeps, archive: string): Promise<OpenCheckpoint> {
   await requireFile(archive)
+  const timeoutMs = checkpointLimits.restoreTimeoutMs
+  return open(ctx, deps, {
+    what: archive,
+    bring: directory => unpackArchive(ctx, deps, { archive, directory, limits: deps.limits, timeoutMs }),
+  })
+}
+
+/** The same with the unpacked layer of an image, which stays as it is. */
+export function openLayer(ctx: Ctx, deps: OpenDeps, layer: string): Promise<OpenCheckpoint> {
+  return open(ctx, deps, {
+    what: 'in the image',
+    bring: directory => deps.host.copyFromRoot(ctx, { root: layer, source: '/', target: directory }),
+  })
+}
+
+async function open(
+  ctx: Ctx,
+  deps: OpenDeps,
+  from: { readonly what: string; readonly bring: (directory: string) => Promise<void> },
+): Promise<OpenCheckpoint> {
   const token = deps.ids.token()
   const close = (closeCtx: Ctx): Promise<void> => deps.journal.end(closeCtx, token)
   const own = await deps.journal.begin(token, { containers: [], partial: [] })
   try {
     const directory = join(own, 'archive')
     await makeDirectory(directory)
-    await unpackArchive(ctx, deps, {
-      archive,
-      directory,
-      limits: deps.limits,
-      timeoutMs: checkpointLimits.restoreTimeoutMs,
-    })
+    await from.bring(directory)
     return { ...(await readCheckpoint(deps, directory)), close }
   } catch (err) {
-    await close({ log: ctx.log, signal: AbortSignal.timeout(checkpointLimits.pauseTimeoutMs) })
-    throw withContext(`cannot use the checkpoint ${archive}`, err)
+    await close(detached(ctx, checkpointLimits.pauseTimeoutMs))
+    throw withContext(`cannot use the checkpoint ${from.what}`, err)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Ctx } from '#base/context'
+import type { ImageId } from '../model/image.ts'
 import type { Spec } from '../oci/spec/types.ts'
 
 /** Checkpoints that containers begin from (runtime/checkpoints). */
@@ -8,6 +9,11 @@ export interface CheckpointSource {
    * `failed-precondition` without a CRIU that works, `resource-exhausted`.
    */
   open(ctx: Ctx, archive: string): Promise<OpenCheckpoint>
+  /**
+   * The checkpoint that an image is, as open() answers it; undefined: it is an image like others, or checkpoints are not
+   * taken from images on this node.
+   */
+  openImage(ctx: Ctx, id: ImageId): Promise<OpenCheckpoint | undefined>
   /** Directory of `criu`. Errors: `failed-precondition` with what is missing. */
   criuDirectory(ctx: Ctx): Promise<string>
   /** What CRIU wrote down about a restore that failed, in the container's bundle; "" if nothing. */

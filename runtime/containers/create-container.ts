@@ -50,14 +50,20 @@ export function createCreateContainer(
     const pod = readyPod(deps, podId)
     const request = { name: containerName(pod.id, config.metadata), input: config }
     return deps.makeOnce.make(ctx, request, async making => {
-      const archive = path ?? (isAbsolute(config.image) ? config.image : undefined)
-      const own = detached(ctx, archive ? containerLimits.restoreTimeoutMs : containerLimits.createTimeoutMs)
-      const checkpoint = archive === undefined ? undefined : await deps.checkpoints.open(own, archive)
+      const opening = detached(ctx, containerLimits.restoreTimeoutMs)
+      const checkpoint = await openCheckpoint(deps, opening, { config, path })
+      const own = detached(
+        ctx,
+        checkpoint ? containerLimits.restoreTimeoutMs : containerLimits.createTimeoutMs,
+      )
       try {
-        const image = checkpoint ? imageOfCheckpoint(deps, config, checkpoint) : imageOf(deps, config)
+        const isStrict = path !== undefined
+        const image = checkpoint
+          ? imageOfCheckpoint(deps, checkpoint, isStrict ? config : undefined)
+          : imageOf(deps, config)
         const container = newContainer(deps, owner, { pod, image, config })
         making.begun(container.id)
-        const creation = { container, pod, image, checkpoint, isStrict: path !== undefined, making }
+        const creation = { container, pod, image, checkpoint, isStrict, making }
         return await deps.locks.run(container.id, () => makeContainer(deps, own, creation))
       } finally {
         await checkpoint?.close(detached(ctx, containerLimits.createTimeoutMs))
@@ -197,18 +203,29 @@ function checkpointImagesPath(deps: ContainerDeps, { id }: Container): string {
   return join(deps.images.rootfs.mountpoint, id, 'checkpoint')
 }
 
-/** The image that it was made from. One that the config names has to be this one. */
+/** What the container begins from besides an image: an archive by its path, or an image that is a checkpoint. */
+async function openCheckpoint(
+  deps: ContainerDeps,
+  ctx: Ctx,
+  { config, path }: { readonly config: ContainerConfig; readonly path: string | undefined },
+): Promise<OpenCheckpoint | undefined> {
+  if (path !== undefined) return deps.checkpoints.open(ctx, path)
+  if (isAbsolute(config.image)) return deps.checkpoints.open(ctx, config.image)
+  return deps.checkpoints.openImage(ctx, imageOf(deps, config).id)
+}
+
+/** The image that it was made from; `config` has to be of just this one. */
 function imageOfCheckpoint(
   deps: ContainerDeps,
-  config: ContainerConfig,
   { imageReferences }: OpenCheckpoint,
+  config: ContainerConfig | undefined,
 ): Image {
   const image = imageReferences.map(reference => deps.images.find(reference)).find(found => found)
   if (!image) {
     const name = imageReferences.at(-1) ?? ''
     throw new RuntimeError('not-found', `the checkpoint needs image "${name}": pull it first`)
   }
-  if (isAbsolute(config.image) || imageOf(deps, config).id === image.id) return image
+  if (!config || imageOf(deps, config).id === image.id) return image
   throw new RuntimeError(
     'invalid-argument',
     `the checkpoint is of image "${image.id}", not of "${config.image}"`,

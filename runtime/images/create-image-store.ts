@@ -10,6 +10,7 @@ import type { Host } from '#shim/host'
 import type { EngineLimits, RegistriesConfig } from '../engine-config.ts'
 import type { ImageId } from '../model/image.ts'
 import type { EngineObserver } from '../model/observer.ts'
+import { checkpointLayer } from './checkpoint-layer.ts'
 import { createCollector } from './collector.ts'
 import { createBlobs } from './content/blobs.ts'
 import type { ImageStore } from './image-store.ts'
@@ -109,6 +110,11 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
       await images.remove(record.image.id)
       await collector.collect(ctx)
       ctx.log.info({ imageId: record.image.id, image: reference }, 'image removed')
+    },
+    async checkpointLayer(id) {
+      const record = images.get(id)
+      const { manifestBytes: maxManifestBytes } = deps.limits
+      return record && checkpointLayer({ blobs, snapshots, maxManifestBytes }, record.image)
     },
     usage: () => imageUsage({ rootDir, blobs, snapshots, clock }),
   }

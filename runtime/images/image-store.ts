@@ -11,6 +11,8 @@ export interface ImageStore extends ImageOperations {
   /** Cancels running pulls and waits for them. */
   stop(): Promise<void>
   readonly rootfs: RootFilesystems
+  /** The unpacked layer of an image that says that it is a checkpoint; undefined: it is an image like others. */
+  checkpointLayer(id: ImageId): Promise<string | undefined>
 }
 
 /** One writable overlay per container, and its image volumes; holds the layers of all of them while it exists. */

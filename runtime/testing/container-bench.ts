@@ -117,6 +117,7 @@ const limits: EngineLimits = {
 
 const noCheckpoints: ContainerDeps['checkpoints'] = {
   open: (_ctx, archive) => Promise.reject(new RuntimeError('not-found', `there is no ${archive}`)),
+  openImage: () => Promise.resolve(undefined),
   criuDirectory: () => Promise.resolve('/nowhere/criu'),
   restoreErrors: () => Promise.resolve(''),
 }
