@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { projectDir } from '../harness/paths.ts'
+import { pidsOf } from '../harness/processes.ts'
 import type { Bench, BenchCase } from './bench.ts'
 import { exec } from './cases/exec.ts'
 import { lists } from './cases/lists.ts'
@@ -70,6 +71,7 @@ async function main(): Promise<number> {
     return 1
   } finally {
     for (const subject of subjects.reverse()) await attempt(`closing ${subject.name}`, () => subject.close())
+    await attempt('ending the containers of the fake runtime', () => killFakes(dir))
     await rm(dir, { recursive: true, force: true })
   }
 }
@@ -126,6 +128,11 @@ async function runCase(one: BenchCase, bench: Omit<Bench, 'sheet'>): Promise<Cas
     ...{ name: one.name, title: one.title, figures: sheet.figures(), notes: sheet.notes() },
     ...(failure === undefined ? {} : { failure }),
   }
+}
+
+/** They are in no cgroup of their own: a runtime that died forgets them. */
+async function killFakes(dir: string): Promise<void> {
+  for (const pid of await pidsOf('fake-runtime', dir)) process.kill(pid, 'SIGKILL')
 }
 
 async function attempt(what: string, work: () => Promise<void>): Promise<void> {
