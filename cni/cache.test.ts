@@ -61,6 +61,15 @@ test('numbers of capabilities that no double holds exactly do no harm', async te
   assert.deepEqual(await cache.read('c1'), written)
 })
 
+test('an entry that could not be read again is refused, and is not there', async test => {
+  const directory = await testDirectory(cleanup(test))
+  const cache = await cacheIn(directory)
+  const note = 'x'.repeat(cniLimits.cacheFileBytes)
+  await assert.rejects(cache.write(entry({ args: { note } })), err => kindOf(err) === 'invalid-argument')
+  assert.equal(cache.has('c1'), false)
+  assert.deepEqual(await readdir(directory), [])
+})
+
 test('what a crash left half-written is removed at start', async test => {
   const directory = await testDirectory(cleanup(test))
   await writeFile(join(directory, 'c1.json.12-0.tmp'), '{"for')

@@ -37,10 +37,18 @@ export function createAttachmentCache(deps: CacheDeps): AttachmentCache {
   const resultFileOf = (containerId: string) => join(deps.cacheDir, `${containerId}${resultSuffix}`)
 
   async function store(containerId: string, json: JsonObject): Promise<void> {
+    const text = `${JSON.stringify(json)}\n`
+    if (Buffer.byteLength(text) > cniLimits.cacheFileBytes) {
+      // One that cannot be read again would be lost for DEL.
+      throw new RuntimeError(
+        'invalid-argument',
+        `what sandbox "${containerId}" declares to its network has more than ${cniLimits.cacheFileBytes} bytes: fewer port mappings or annotations are needed`,
+      )
+    }
     const isNew = !ids.has(containerId)
     ids.add(containerId)
     try {
-      await writeFileAtomic(fileOf(containerId), `${JSON.stringify(json)}\n`, { durability: 'power loss' })
+      await writeFileAtomic(fileOf(containerId), text, { durability: 'power loss' })
     } catch (err) {
       if (isNew) ids.delete(containerId)
       throw err
