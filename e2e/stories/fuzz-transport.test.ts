@@ -181,6 +181,9 @@ test(
     assert.equal(await client.post(rpc.Version, [grpcMessage(none)]), String(grpcCode.ok))
     assert.equal(await s.exec(id, 'echo', 'alive'), 'alive')
     client.close()
+    // Files of the figures of what exists stay open between looks.
+    await s.cri.stopPod(pod.id)
+    await s.cri.removePod(pod.id)
     await health.assertUnharmed()
   }),
 )
