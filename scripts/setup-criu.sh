@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Puts a CRIU that is newer than the system's into .cache/criu, for the checkpoint tests: Debian 12's 3.17 cannot
-# dump processes of kernels from 6.8 on. Takes it, with every library that it needs (glibc, too), from Debian sid
+# Puts a CRIU that is newer than the system's into .cache/criu, for the checkpoint tests: Debian 12's 3.17 does not
+# work on newer kernels. Takes it, with every library that it needs (glibc, too), from Debian sid
 # into a directory of its own; nothing is installed on the system. .cache/criu/bin/criu runs it with these libraries.
 # Answers 0 also when it could not be had, saying so: then the tests of checkpoints are skipped.
-#   scripts/setup-criu.sh           once; does nothing when it is there (25 MB over the network, 35 MB on disk)
+#   scripts/setup-criu.sh           once; does nothing when it is there (25 MB over the network, 17 MB on disk)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

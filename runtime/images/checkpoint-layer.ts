@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { RuntimeError } from '#base/errors'
+import type { EngineLimits } from '../engine-config.ts'
 import type { Image } from '../model/image.ts'
 import type { Blobs } from './content/blobs.ts'
 import { asJsonObject, parseJsonObject } from './json.ts'
@@ -15,7 +16,7 @@ const annotations = [
 export interface CheckpointLayerDeps {
   readonly blobs: Pick<Blobs, 'read'>
   readonly snapshots: Pick<Snapshots, 'find' | 'directory'>
-  readonly maxManifestBytes: number
+  readonly limits: Pick<EngineLimits, 'manifestBytes'>
 }
 
 /**
@@ -23,11 +24,12 @@ export interface CheckpointLayerDeps {
  * `failed-precondition` if it has several.
  */
 export async function checkpointLayer(
-  { blobs, snapshots, maxManifestBytes }: CheckpointLayerDeps,
-  image: Image,
+  { blobs, snapshots, limits }: CheckpointLayerDeps,
+  image: Image | undefined,
 ): Promise<string | undefined> {
+  if (!image) return undefined
   const what = `manifest of image ${image.id}`
-  const manifest = parseJsonObject(await blobs.read(image.manifestDigest, maxManifestBytes), what)
+  const manifest = parseJsonObject(await blobs.read(image.manifestDigest, limits.manifestBytes), what)
   if (manifest.annotations === undefined) return undefined
   const given = asJsonObject(manifest.annotations, `annotations of the ${what}`)
   if (!annotations.some(name => name in given)) return undefined

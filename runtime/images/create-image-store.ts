@@ -111,11 +111,7 @@ export function createImageStore(deps: ImageStoreDeps): ImageStore {
       await collector.collect(ctx)
       ctx.log.info({ imageId: record.image.id, image: reference }, 'image removed')
     },
-    async checkpointLayer(id) {
-      const record = images.get(id)
-      const { manifestBytes: maxManifestBytes } = deps.limits
-      return record && checkpointLayer({ blobs, snapshots, maxManifestBytes }, record.image)
-    },
+    checkpointLayer: id => checkpointLayer(pullDeps, images.get(id)?.image),
     usage: () => imageUsage({ rootDir, blobs, snapshots, clock }),
   }
 }
