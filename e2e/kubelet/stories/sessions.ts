@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { get } from '../../harness/http.ts'
 import { runProgram } from '../../harness/program.ts'
+import { namespace } from '../api.ts'
 import type { ClusterStory, Stories } from '../cluster.ts'
 import { shell } from '../manifests.ts'
 import { isReady, statusOf } from '../pod-status.ts'
@@ -12,6 +14,7 @@ import { until } from '../until.ts'
 
 export const sessions: Stories = [
   ['kubectl exec passes input, output and the exit code, over WebSocket and over SPDY', exec],
+  ['a terminal has the size that the client says, and what is typed comes to the shell', terminal],
   ['kubectl attach talks to the process itself', attach],
   ['kubectl logs -f follows a log through its rotations, without a gap', followedLog],
   ['kubectl cp brings a file there and back', copy],
@@ -40,6 +43,40 @@ async function exec(s: ClusterStory): Promise<void> {
       },
     )
   }
+}
+
+async function terminal(s: ClusterStory): Promise<void> {
+  await s.create(s.make.pod('shows'))
+  await s.api.podWhen('shows', 'is ready', isReady)
+  const { Exec } = await import('@kubernetes/client-node')
+  const input = new PassThrough()
+  const output = Object.assign(new PassThrough(), { rows: 33, columns: 77 })
+  let seen = ''
+  output.on('data', (chunk: Buffer) => {
+    seen += chunk.toString()
+  })
+  const socket = await new Exec(s.api.config).exec(
+    namespace,
+    'shows',
+    'main',
+    'sh',
+    output,
+    null,
+    input,
+    true,
+  )
+  const closed = new Promise(resolve => {
+    socket.addEventListener('close', resolve)
+  })
+  await until('the shell has its size', {
+    ask: () => {
+      input.write('stty size\n')
+      return Promise.resolve(seen)
+    },
+    accept: text => text.includes('33 77'),
+  })
+  input.write('exit\n')
+  await closed
 }
 
 async function attach(s: ClusterStory): Promise<void> {
