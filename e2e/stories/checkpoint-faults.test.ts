@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { runtimeMethods as rpc } from '../../cri/grpc/methods.ts'
 import { grpcCode } from '../../cri/grpc/status.ts'
 import { int64, podConfig } from '../harness/configs.ts'
@@ -180,5 +181,36 @@ test(
     assert.deepEqual(await readdir(join(s.scratch.rootDir, 'checkpoints')), [])
     assert.equal((await readdir(s.scratch.dir)).filter(name => name.includes('.partial')).length, 0)
     assert.equal(await s.exec(id, 'echo', 'alive'), 'alive')
+  }),
+)
+
+test(
+  'at whatever moment of a capture the daemon is killed, the container goes on',
+  { skip },
+  story(async s => {
+    const pod = await s.runPod()
+    const shell =
+      'dd if=/dev/zero of=/dev/null bs=200M count=100000 2>/dev/null & ' +
+      'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done'
+    const id = await s.run(pod, { shell })
+    for (const moment of [40, 120, 200, 280]) {
+      await goesOn(s, pod)
+      const location = join(s.scratch.dir, `killed-${String(moment)}.tar`)
+      const outcome = checkpoint(s, id, { location }).catch((err: unknown) => err)
+      await delay(moment)
+      await s.daemon.kill()
+      await outcome
+      await s.daemon.start()
+      await goesOn(s, pod)
+      await s.exec(id, 'pidof', 'dd')
+      assert.deepEqual(await readdir(join(s.scratch.rootDir, 'checkpoints')), [])
+      assert.equal((await readdir(s.scratch.dir)).filter(name => name.includes('.partial')).length, 0)
+    }
+    const numbers = (await readLogText(s.logPath(pod))).map(Number)
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, index) => index + 1),
+    )
+    await checkpoint(s, id, { location: join(s.scratch.dir, 'at-last.tar') })
   }),
 )

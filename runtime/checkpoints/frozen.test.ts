@@ -61,6 +61,18 @@ test('one that stays paused is an error', async () => {
   })
 })
 
+test('a pause that loses its race against a container that forks is tried again', async () => {
+  const fake = programs()
+  const losing = { left: 2 }
+  const run = async (ctx: unknown, program: Program): Promise<ProgramResult> => {
+    const result = await fake.run(ctx, program)
+    if (!program.argv.includes('pause') || losing.left-- <= 0) return result
+    return { ...result, exitCode: 1, stderr: Buffer.from('level=error msg="unable to freeze"') }
+  }
+  await whilePaused(testCtx, { run }, { containers, work: () => Promise.resolve() })
+  assert.deepEqual(fake.calls.slice(0, 4), ['pause a', 'pause a', 'pause a', 'pause b'])
+})
+
 test('they are resumed when the caller is gone', async () => {
   const fake = programs()
   const gone = new AbortController()

@@ -6,6 +6,8 @@ export const checkpointLimits = {
   restoreTimeoutMs: 10 * 60_000,
   /** One pause or resume, and looking whether CRIU works. */
   pauseTimeoutMs: 30_000,
+  /** Each may take a second. */
+  pauseAttempts: 5,
   criuCheckTimeoutMs: 10_000,
   /** Files and directories that a container may have changed. */
   changedFiles: 1_000_000,

@@ -24,8 +24,11 @@ export async function pauseContainer(
   programs: Programs,
   container: RuntimeContainer,
 ): Promise<void> {
-  const error = await call(ctx, programs, { container, args: ['pause', container.id] })
-  if (error !== undefined) {
+  for (let attempt = 1; ; attempt++) {
+    const error = await call(ctx, programs, { container, args: ['pause', container.id] })
+    if (error === undefined) return
+    // The freezer of cgroup v1 loses a race against a container that forks all the time, and wins the next one.
+    if (attempt < checkpointLimits.pauseAttempts && error.includes('unable to freeze')) continue
     throw new RuntimeError('failed-precondition', `container "${container.id}" cannot be paused: ${error}`)
   }
 }
