@@ -145,6 +145,8 @@ const wrongFiles: readonly [string, RegExp][] = [
     /allowedAnnotations\[0\]" is not a name/,
   ],
   ['cdi: {specDirs: [cdi]}', /specDirs\[0\]" is not an absolute path/],
+  ['checkpoint: {criuPath: bin/criu}', /"checkpoint\.criuPath" is neither "criu" nor an absolute path/],
+  ['checkpoint: {criuPath: /usr/bin/crun}', /criuPath" is neither/],
   ['runtimes:\n  handlers:\n    kata: {}', /:3: "runtimes\.handlers\.kata\.path" is missing/],
   ['- a', /:1: /],
   ['just text', /:1: the configuration is not a map/],
