@@ -12,6 +12,7 @@ const usage = `Runs pods under a real kubelet while lighterd is killed (SIGKILL)
       --pods N (24)         pods that must not notice anything
       --minutes N (30)
       --kill-every N (60)   seconds between two kills
+      --feature-gate NAME   of the kubelet, to be on; may be given several times
       --log-level LEVEL     of the daemon (warn)
 
 Meanwhile other pods come and go. The exit code is 0 if no pod restarted, the events gave the right picture all the
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     pods: { type: 'string', default: '24' },
     minutes: { type: 'string', default: '30' },
     'kill-every': { type: 'string', default: '60' },
+    'feature-gate': { type: 'string', multiple: true, default: [] },
     'log-level': { type: 'string', default: 'warn' },
     help: { type: 'boolean', default: false },
   },
@@ -39,7 +41,10 @@ async function main(): Promise<boolean> {
     process.stderr.write(`soak: ${reason}\n`)
     return false
   }
-  const cluster = await openCluster({ world: { logLevel: values['log-level'] } })
+  const cluster = await openCluster({
+    world: { logLevel: values['log-level'] },
+    kubelet: { featureGates: Object.fromEntries(values['feature-gate'].map(name => [name, true])) },
+  })
   const problems: string[] = []
   try {
     problems.push(...(await soak(cluster)))
