@@ -106,7 +106,9 @@ export const fileSchema = v.strictObject({
   ),
   streaming: v.optional(streaming),
   cdi: v.optional(v.strictObject({ specDirs: v.optional(v.array(absolutePath)) })),
-  checkpoint: v.optional(v.strictObject({ criuPath: v.optional(criuPath), restoreImages: v.optional(v.boolean()) })),
+  checkpoint: v.optional(
+    v.strictObject({ criuPath: v.optional(criuPath), restoreImages: v.optional(v.boolean()) }),
+  ),
   nri: v.optional(
     v.strictObject({
       enabled: v.optional(v.boolean()),
