@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
-import { createCrictl, whyNoCrictl } from './harness/crictl.ts'
-import { eventually } from './harness/eventually.ts'
-import { useWorld } from './harness/world.ts'
+import { createCrictl, whyNoCrictl } from '../harness/crictl.ts'
+import { eventually } from '../harness/eventually.ts'
+import { useWorld } from '../harness/world.ts'
 
 const story = useWorld()
 const skip = await whyNoCrictl()

@@ -3,12 +3,12 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { v1 } from '#proto'
-import { int64, mode, propagation } from './harness/configs.ts'
-import { fails } from './harness/expect.ts'
-import { readLogText } from './harness/pod-log.ts'
-import { mustRun } from './harness/program.ts'
-import { exited } from './harness/states.ts'
-import { useWorld } from './harness/world.ts'
+import { int64, mode, propagation } from '../harness/configs.ts'
+import { fails } from '../harness/expect.ts'
+import { readLogText } from '../harness/pod-log.ts'
+import { mustRun } from '../harness/program.ts'
+import { exited } from '../harness/states.ts'
+import { useWorld } from '../harness/world.ts'
 
 const story = useWorld()
 

@@ -4,12 +4,12 @@ import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import test from 'node:test'
-import { imageMethods, runtimeMethods } from '../cri/grpc/methods.ts'
-import { grpcCode } from '../cri/grpc/status.ts'
-import { podConfig } from './harness/configs.ts'
-import { createDaemon } from './harness/daemon.ts'
-import { fails } from './harness/expect.ts'
-import { useWorld } from './harness/world.ts'
+import { imageMethods, runtimeMethods } from '../../cri/grpc/methods.ts'
+import { grpcCode } from '../../cri/grpc/status.ts'
+import { podConfig } from '../harness/configs.ts'
+import { createDaemon } from '../harness/daemon.ts'
+import { fails } from '../harness/expect.ts'
+import { useWorld } from '../harness/world.ts'
 
 const story = useWorld()
 const unknown = 'e'.repeat(64)

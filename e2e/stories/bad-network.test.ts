@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
-import { runtimeMethods } from '../cri/grpc/methods.ts'
-import { mode, podConfig, podState } from './harness/configs.ts'
-import { eventually } from './harness/eventually.ts'
-import { type Gate, installGate } from './harness/gate-plugin.ts'
-import { writeConfList } from './harness/scratch.ts'
-import { type Story, useWorld } from './harness/world.ts'
+import { runtimeMethods } from '../../cri/grpc/methods.ts'
+import { mode, podConfig, podState } from '../harness/configs.ts'
+import { eventually } from '../harness/eventually.ts'
+import { type Gate, installGate } from '../harness/gate-plugin.ts'
+import { writeConfList } from '../harness/scratch.ts'
+import { type Story, useWorld } from '../harness/world.ts'
 
 let gate: Gate | undefined
 const story = useWorld({

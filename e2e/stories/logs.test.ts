@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { rename, stat } from 'node:fs/promises'
 import test from 'node:test'
-import { eventually } from './harness/eventually.ts'
-import { readText } from './harness/files.ts'
-import { readLog, readLogText } from './harness/pod-log.ts'
-import { exited } from './harness/states.ts'
-import { useWorld } from './harness/world.ts'
+import { eventually } from '../harness/eventually.ts'
+import { readText } from '../harness/files.ts'
+import { readLog, readLogText } from '../harness/pod-log.ts'
+import { exited } from '../harness/states.ts'
+import { useWorld } from '../harness/world.ts'
 
 const story = useWorld()
 

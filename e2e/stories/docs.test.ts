@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
-import { projectDir } from './harness/paths.ts'
+import { projectDir } from '../harness/paths.ts'
 
 const documents = [
   'README.md',
@@ -10,9 +10,10 @@ const documents = [
   'SCOPE.md',
   'CRI-NOTES.md',
   'DECISIONS.md',
+  'METRICS.md',
   'shim/PROTOCOL.md',
 ]
-const pathInCode = /`((?:bin|cri|runtime|cni|shim|deploy|e2e|scripts)\/[\w./-]+)`/g
+const pathInCode = /`((?:bin|cri|runtime|cni|nri|shim|deploy|e2e|scripts)\/[\w./-]+)`/g
 
 test('every path that a document names exists', async t => {
   for (const document of documents) {

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { after, before } from 'node:test'
-import { lighterdPath, lighterPath } from './harness/paths.ts'
-import { mustRun, type ProgramOutcome, runProgram } from './harness/program.ts'
+import { lighterdPath, lighterPath } from '../harness/paths.ts'
+import { mustRun, type ProgramOutcome, runProgram } from '../harness/program.ts'
 
 let dir = ''
 before(async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { v1 } from '#proto'
-import { containerState, int64 } from './harness/configs.ts'
-import { eventually } from './harness/eventually.ts'
-import { fails } from './harness/expect.ts'
-import { readLogText } from './harness/pod-log.ts'
-import { exited, finishedAt, startedAt } from './harness/states.ts'
-import { useWorld } from './harness/world.ts'
+import { containerState, int64 } from '../harness/configs.ts'
+import { eventually } from '../harness/eventually.ts'
+import { fails } from '../harness/expect.ts'
+import { readLogText } from '../harness/pod-log.ts'
+import { exited, finishedAt, startedAt } from '../harness/states.ts'
+import { useWorld } from '../harness/world.ts'
 
 const story = useWorld()
 

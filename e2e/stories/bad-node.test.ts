@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
-import { runtimeMethods } from '../cri/grpc/methods.ts'
-import { podConfig, podState } from './harness/configs.ts'
-import { eventually } from './harness/eventually.ts'
-import { fails } from './harness/expect.ts'
-import { mustRun } from './harness/program.ts'
-import { useWorld } from './harness/world.ts'
+import { runtimeMethods } from '../../cri/grpc/methods.ts'
+import { podConfig, podState } from '../harness/configs.ts'
+import { eventually } from '../harness/eventually.ts'
+import { fails } from '../harness/expect.ts'
+import { mustRun } from '../harness/program.ts'
+import { useWorld } from '../harness/world.ts'
 
 const rootBytes = 96 * 1024 * 1024
 
