@@ -130,14 +130,6 @@ export function streamed<M extends AnyMethod>(
   }
 }
 
-/** An RPC that is registered and not built. */
-export function unimplemented(gate: Gate, method: AnyMethod): WireMethod {
-  const refuse = (): never => {
-    throw new RuntimeError('unimplemented', `${method.name} is not implemented`)
-  }
-  return method.isServerStream ? streamed(gate, method, refuse) : served(gate, method, refuse)
-}
-
 /** One call under way. */
 interface Rpc {
   readonly ctx: Ctx

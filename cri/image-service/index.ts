@@ -1,6 +1,6 @@
 import type { DoorDeps } from '../door.ts'
-import { type Gate, served, streamed, unimplemented } from '../grpc/handler.ts'
-import { type AnyMethod, imageMethods as rpc } from '../grpc/methods.ts'
+import { type Gate, served, streamed } from '../grpc/handler.ts'
+import { imageMethods as rpc } from '../grpc/methods.ts'
 import type { Service } from '../grpc/server.ts'
 import { imageFsInfo } from './image-fs-info.ts'
 import { imageStatus } from './image-status.ts'
@@ -8,9 +8,6 @@ import { listImages } from './list-images.ts'
 import { pullImage } from './pull-image.ts'
 import { removeImage } from './remove-image.ts'
 import { streamImages } from './stream-images.ts'
-
-/** RPCs of ImageService that are registered and not built; SCOPE.md says why. */
-export const unbuiltImageMethods: readonly AnyMethod[] = []
 
 /** RPC → handler. */
 export function createImageService(gate: Gate, deps: DoorDeps): Service {
@@ -23,7 +20,6 @@ export function createImageService(gate: Gate, deps: DoorDeps): Service {
       served(gate, rpc.PullImage, pullImage(deps)),
       served(gate, rpc.RemoveImage, removeImage(deps)),
       served(gate, rpc.ImageFsInfo, imageFsInfo(deps)),
-      ...unbuiltImageMethods.map(method => unimplemented(gate, method)),
     ],
   }
 }

@@ -1,6 +1,6 @@
 import type { DoorDeps } from '../door.ts'
-import { type Gate, served, streamed, unimplemented } from '../grpc/handler.ts'
-import { type AnyMethod, runtimeMethods as rpc } from '../grpc/methods.ts'
+import { type Gate, served, streamed } from '../grpc/handler.ts'
+import { runtimeMethods as rpc } from '../grpc/methods.ts'
 import type { Service } from '../grpc/server.ts'
 import { checkpointContainer } from './checkpoint/checkpoint-container.ts'
 import { checkpointPod } from './checkpoint/checkpoint-pod.ts'
@@ -39,9 +39,6 @@ import { podSandboxStats } from './stats/pod-sandbox-stats.ts'
 import { streamContainerStats } from './stats/stream-container-stats.ts'
 import { streamPodSandboxMetrics } from './stats/stream-pod-sandbox-metrics.ts'
 import { streamPodSandboxStats } from './stats/stream-pod-sandbox-stats.ts'
-
-/** RPCs of RuntimeService that are registered and not built; SCOPE.md says why. */
-export const unbuiltRuntimeMethods: readonly AnyMethod[] = []
 
 /** RPC → handler. */
 export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
@@ -85,7 +82,6 @@ export function createRuntimeService(gate: Gate, deps: DoorDeps): Service {
       served(gate, rpc.Status, status(deps)),
       served(gate, rpc.RuntimeConfig, runtimeConfig(deps)),
       served(gate, rpc.UpdateRuntimeConfig, updateRuntimeConfig()),
-      ...unbuiltRuntimeMethods.map(method => unimplemented(gate, method)),
     ],
   }
 }
