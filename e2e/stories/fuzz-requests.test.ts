@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import fc from 'fast-check'
@@ -92,8 +92,13 @@ function inOrder(): readonly RpcName[] {
   return [...all.filter(name => !last.includes(name)), ...last]
 }
 
+/** How many descriptors the daemon has; not counted are connections, which their clients close when they like. */
 async function openFiles(s: Story): Promise<number> {
-  return (await listDirectory(`/proc/${s.daemon.pid()}/fd`)).length
+  const directory = `/proc/${s.daemon.pid()}/fd`
+  const links = await Promise.all(
+    (await listDirectory(directory)).map(name => readlink(join(directory, name)).catch(() => '')),
+  )
+  return links.filter(link => link !== '' && !link.startsWith('socket:')).length
 }
 
 /** Answers what was wrong, with what repeats it. */
