@@ -19,3 +19,9 @@ export function restarts(pod: V1Pod | undefined): number {
   const statuses = pod?.status?.containerStatuses ?? []
   return statuses.reduce((sum, status) => sum + status.restartCount, 0)
 }
+
+/** Whether a container of the pod that had run came to an end; a start that failed is none. */
+export function hasLostRunning(pod: V1Pod): boolean {
+  const ends = (pod.status?.containerStatuses ?? []).map(status => status.lastState?.terminated)
+  return ends.some(end => end !== undefined && end.reason !== 'StartError')
+}
