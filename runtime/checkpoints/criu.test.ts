@@ -43,7 +43,7 @@ test('without it the error says where it was looked for and what to do', async t
   const finder = createCriuFinder({ programs: createFakeHost(), nameOrPath: 'criu', searchPath: path })
   await assert.rejects(finder.find(testCtx), {
     kind: 'failed-precondition',
-    message: `checkpoint and restore need CRIU, and there is no "criu" in ${path}: install it (package criu), or set checkpoint.criuPath`,
+    message: `checkpoint and restore need CRIU, and there is no "criu" in lighterd's PATH: install it (package criu), or set checkpoint.criuPath`,
   })
 })
 

@@ -41,7 +41,7 @@ export function createCriuFinder(deps: CriuFinderDeps): CriuFinder {
   return {
     async find(ctx) {
       const found = await firstProgram(places)
-      if (!found) throw missing(nameOrPath, places)
+      if (!found) throw missing(nameOrPath)
       if (known?.stamp !== found.stamp) {
         known = { stamp: found.stamp, problem: await whyUnusable(ctx, deps.programs, found.path) }
       }
@@ -73,8 +73,8 @@ async function firstProgram(places: readonly string[]): Promise<FoundProgram | u
   return undefined
 }
 
-function missing(nameOrPath: string, places: readonly string[]): RuntimeError {
-  const where = isAbsolute(nameOrPath) ? '' : ` in ${places.map(dirname).join(', ')}`
+function missing(nameOrPath: string): RuntimeError {
+  const where = isAbsolute(nameOrPath) ? '' : " in lighterd's PATH"
   return new RuntimeError(
     'failed-precondition',
     `checkpoint and restore need CRIU, and there is no "${nameOrPath}"${where}: install it (package criu), or set checkpoint.criuPath`,
