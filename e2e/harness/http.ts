@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 
@@ -21,18 +22,27 @@ export async function get(url: string): Promise<string> {
   })
 }
 
-/** A TCP port on which nobody listens right now. */
+/** Below the ports that the kernel hands out by itself (ip_local_port_range), so that nobody else gets it meanwhile. */
+const portRange = { from: 20_000, to: 32_000 } as const
+
+/** A TCP port of 127.0.0.1 on which nobody listens. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  await new Promise<void>(resolve => {
-    server.close(() => {
-      resolve()
+  for (;;) {
+    const port = randomInt(portRange.from, portRange.to)
+    if (await canListen(port)) return port
+  }
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const server = createServer()
+    server.once('error', () => {
+      resolve(false)
+    })
+    server.listen(port, '127.0.0.1', () => {
+      server.close(() => {
+        resolve(true)
+      })
     })
   })
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
